@@ -1,0 +1,107 @@
+"""What the user asked for: one request, its identity and its seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+import rfc8785
+
+Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+
+# The rule by which an identity is made. It goes up when the rule changes, and a batch keeps
+# the one that it began with: a new rule would buy every image again.
+IDENTITY_VERSION = 1
+
+AUTO_SEED = "auto"
+
+_HEX_TO_LETTERS = str.maketrans("0123456789abcdef", "klmnopqrstuvwxyz")
+_LETTERS_TO_HEX = str.maketrans("klmnopqrstuvwxyz", "0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request that the user asked for.
+
+    Attributes:
+        job_id: 16 letters k to z, made from what is sent and nothing else; see `identify`.
+        endpoint: The endpoint's id, as in `fal-ai/nano-banana-2`.
+        input: What is sent, its types settled, its seed filled in.
+        repeat: The take, counted from 0.
+        variables: What the templates saw, flat: `animal.name` → value, in order of first appearance.
+        file: Where its images go: a path below the batch's folder without extension, which
+            begins with `images/`. Several images of one job add `-<image_index>`.
+        images: How many images it asks for.
+        price_usd: What it costs by the endpoint's table, or None where there is no table.
+        problem: Why it cannot be sent (its `error_type` is `template`), or `""`.
+        line: Where the manifest or its rows speak of it, as `products.csv:17`, or `""`.
+    """
+
+    job_id: str
+    endpoint: str
+    input: dict[str, Json]
+    repeat: int
+    variables: dict[str, Json]
+    file: str
+    images: int = 1
+    price_usd: Decimal | None = None
+    problem: str = ""
+    line: str = ""
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that is sent, if one is."""
+        seed = self.input.get("seed")
+        return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+    @property
+    def prompt(self) -> str:
+        """The prompt that is sent."""
+        prompt = self.input.get("prompt")
+        return prompt if isinstance(prompt, str) else ""
+
+
+def identify(
+    *, endpoint: str, input: Mapping[str, Json], repeat: int | None, key: Json = None
+) -> str:
+    """Return the job id of a request.
+
+    Two requests with the same id are the same job. The letters k to z stand for the hex
+    digits, so that no spreadsheet takes an id for a number.
+
+    Args:
+        endpoint: The endpoint's id.
+        input: What will be sent, its types settled, without the parameters that have their
+            default value, and with `"seed": "auto"` in place of an automatic seed.
+        repeat: The take, counted from 0; None where the seed is given, because then the seed
+            already tells the takes apart.
+        key: The values of the manifest's `key` variables; None where it has none.
+
+    Source:
+        The canonical form is RFC 8785, https://www.rfc-editor.org/rfc/rfc8785.
+    """
+    identity: dict[str, Json] = {"endpoint": endpoint, "input": dict(input)}
+    if repeat is not None:
+        identity["repeat"] = repeat
+    if key is not None:
+        identity["key"] = key
+    digest = hashlib.sha256(rfc8785.dumps(identity)).hexdigest()
+    return digest[:16].translate(_HEX_TO_LETTERS)
+
+
+def automatic_seed(job_id: str) -> int:
+    """Return the seed of a job whose seed is automatic: 0 ≤ seed < 2³¹, from its identity alone."""
+    return int.from_bytes(hashlib.sha256(f"seed:{job_id}".encode()).digest()[:4]) >> 1
+
+
+def number_of(job_id: str) -> int:
+    """Return the 64-bit number behind a job id, which takes a third of the memory of its text."""
+    return int(job_id.translate(_LETTERS_TO_HEX), 16)
+
+
+def job_id_of(number: int) -> str:
+    """Return the job id behind a 64-bit number; the reverse of `number_of`."""
+    return f"{number:016x}".translate(_HEX_TO_LETTERS)
