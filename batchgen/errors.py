@@ -3,8 +3,8 @@
 ::
 
     BatchgenError
-    ├── ManifestError             every mistake in the file: file, line, key, what is wrong, what would be right
-    ├── UsageError                the command, its options or the folder do not fit; nothing was sent
+    ├── ManifestError             every mistake in the file: where, what, what would be right
+    ├── UsageError                the command or the folder does not fit; nothing was sent
     ├── QueueError                the service did not do what was asked
     │   ├── NotSentError          nothing was delivered; sending again is free
     │   ├── UncertainError        it may have been accepted; never sent again by itself

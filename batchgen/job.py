@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import rfc8785
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 # The rule by which an identity is made. It goes up when the rule changes, and a batch keeps
 # the one that it began with: a new rule would buy every image again.
@@ -31,7 +31,7 @@ class Job:
         endpoint: The endpoint's id, as in `fal-ai/nano-banana-2`.
         input: What is sent, its types settled, its seed filled in.
         repeat: The take, counted from 0.
-        variables: What the templates saw, flat: `animal.name` → value, in order of first appearance.
+        variables: What the templates saw, flat: `animal.name` → value, in order of appearance.
         file: Where its images go: a path below the batch's folder without extension, which
             begins with `images/`. Several images of one job add `-<image_index>`.
         images: How many images it asks for.

@@ -1,0 +1,280 @@
+"""Append rows to a CSV file so that they survive a power cut.
+
+One writer, group commit: many `await append(row)` share one write and one sync, off the event
+loop. Each commit checks that the file still ends where the last one left it, because a lock may
+not hold on a network file system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from batchgen.csv_file import RowReader, format_row
+from batchgen.errors import LedgerError
+
+# One write holds at most so many bytes, unless one row alone is larger.
+MAX_COMMIT_BYTES = 4 * 1024 * 1024
+
+# Set aside on disk, so that the ids of answered requests can be recorded on a full one.
+RESERVE_BYTES = 256 * 1024
+
+_sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class Journal:
+    """A durable append-only CSV file with one writer.
+
+    When `append` returns, the row survives a power cut. After a write or a sync that failed
+    nothing more is appended: what the disk holds then is not known.
+
+    Attributes:
+        path: The file.
+        columns: Its columns.
+        failed: Why nothing can be appended any more, or None.
+        strained: The disk is full and the reserve is used up: only what ends open requests
+            should still be appended.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        columns: Sequence[str],
+        first_cell: re.Pattern[bytes],
+        end: int | None = None,
+        sync: Callable[[int], None] = _sync,
+        reserve: bool = False,
+    ) -> None:
+        """Open the file, create it with its header if it is new, and cut off a torn tail.
+
+        Args:
+            path: The file.
+            columns: Its header. A file that is empty, or holds a piece of it, is new.
+            first_cell: What the first cell of every row looks like.
+            end: Where the last whole row ends, in bytes, if the caller has read the file.
+            sync: Makes a file descriptor durable; passed in so that tests can let it fail.
+            reserve: Keep a reserve beside the file for a disk that fills up.
+
+        Raises:
+            LedgerError: It is not our file, it is damaged, or it cannot be written.
+        """
+        self.path = path
+        self.columns = list(columns)
+        self.failed: LedgerError | None = None
+        self.strained = False
+        self._sync = sync
+        self._pending: list[tuple[bytes, asyncio.Future[int]]] = []
+        self._committer: asyncio.Task[None] | None = None
+        self._reserve = path.with_name(f".{path.name}.reserve") if reserve else None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
+        try:
+            self._file = _open_append(path)
+            self._end = self._prepare(first_cell, end)
+            self._fill_reserve()
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def end(self) -> int:
+        """Where the next row will begin, in bytes, once all that was appended is committed."""
+        return self._end
+
+    async def append(self, cells: Sequence[str]) -> int:
+        """Append one row and return where it begins, in bytes, once it is durable.
+
+        Raises:
+            LedgerError: The row could not be made durable, or an earlier one could not.
+        """
+        if self.failed is not None:
+            raise self.failed
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[int] = loop.create_future()
+        self._pending.append((_encode(cells), written))
+        if self._committer is None or self._committer.done():
+            self._committer = loop.create_task(self._commit_all())
+        # The row is on its way: whoever stops waiting for it does not stop the write.
+        return await asyncio.shield(written)
+
+    def append_now(self, rows: Sequence[Sequence[str]]) -> None:
+        """Append rows and return when they are durable; for use without an event loop.
+
+        Raises:
+            LedgerError: They could not be made durable.
+        """
+        if self.failed is not None:
+            raise self.failed
+        try:
+            self._write(b"".join(map(_encode, rows)))
+        except OSError as error:
+            self.failed = _cannot_write(self.path, error)
+            raise self.failed from error
+        except LedgerError as error:
+            self.failed = error
+            raise
+
+    def close(self) -> None:
+        """Close the file and give the reserve back."""
+        self._thread.shutdown(wait=True)
+        os.close(self._file)
+        if self._reserve is not None:
+            self._reserve.unlink(missing_ok=True)
+
+    async def _commit_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._pending:
+            batch = self._take_batch()
+            starts, blob = self._lay_out(batch)
+            try:
+                if self.failed is not None:
+                    raise self.failed
+                await loop.run_in_executor(self._thread, self._write, blob)
+            except (OSError, LedgerError) as error:
+                self._fail(error, batch)
+                continue
+            for (_, written), start in zip(batch, starts, strict=True):
+                if not written.done():
+                    written.set_result(start)
+
+    def _take_batch(self) -> list[tuple[bytes, asyncio.Future[int]]]:
+        size = 0
+        count = 0
+        for row, _ in self._pending:
+            if count and size + len(row) > MAX_COMMIT_BYTES:
+                break
+            size += len(row)
+            count += 1
+        batch, self._pending = self._pending[:count], self._pending[count:]
+        return batch
+
+    def _lay_out(
+        self, batch: Sequence[tuple[bytes, asyncio.Future[int]]]
+    ) -> tuple[list[int], bytes]:
+        starts: list[int] = []
+        start = self._end
+        for row, _ in batch:
+            starts.append(start)
+            start += len(row)
+        return starts, b"".join(row for row, _ in batch)
+
+    def _fail(
+        self, error: OSError | LedgerError, batch: Sequence[tuple[bytes, asyncio.Future[int]]]
+    ) -> None:
+        if self.failed is None:
+            self.failed = (
+                error if isinstance(error, LedgerError) else _cannot_write(self.path, error)
+            )
+        for _, written in batch:
+            if not written.done():
+                written.set_exception(self.failed)
+
+    def _write(self, blob: bytes) -> None:
+        """Append the bytes and make them durable; in the writer's own thread."""
+        found = os.fstat(self._file).st_size
+        if found != self._end:
+            raise LedgerError(
+                f"{self.path.name} ends at byte {found:,} and not at {self._end:,}: "
+                "another program writes to it. Nothing further is sent."
+            )
+        written = 0
+        while written < len(blob):
+            try:
+                written += os.write(self._file, blob[written:])
+            except OSError:
+                # Once: the reserve is there for exactly this.
+                if not self._release_reserve():
+                    raise
+        self._sync(self._file)
+        self._end += len(blob)
+
+    def _prepare(self, first_cell: re.Pattern[bytes], end: int | None) -> int:
+        """Write the header of a new file, or cut a torn tail off; return where the file ends."""
+        size = os.fstat(self._file).st_size
+        header = _encode(self.columns)
+        if size < len(header) and header.startswith(self.path.read_bytes()):
+            os.ftruncate(self._file, 0)
+            os.write(self._file, header)
+            self._sync(self._file)
+            sync_folder(self.path.parent)
+            return len(header)
+        reader = RowReader(self.path, first_cell=first_cell)
+        if reader.columns != self.columns:
+            raise LedgerError(
+                f"{self.path.name} does not begin with the columns that it should have"
+            )
+        if end is None:
+            for _ in reader:
+                pass
+            end = reader.end
+        if end < size:
+            os.ftruncate(self._file, end)
+            self._sync(self._file)
+        return end
+
+    def _fill_reserve(self) -> None:
+        if self._reserve is not None:
+            with self._reserve.open("wb") as file:
+                file.write(b"\0" * RESERVE_BYTES)
+                os.fsync(file.fileno())
+
+    def _release_reserve(self) -> bool:
+        if self._reserve is None or not self._reserve.exists():
+            return False
+        self._reserve.unlink()
+        self.strained = True
+        return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable, where the system knows such a thing."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: when this returns it is there and durable.
+
+    A crash leaves the old file, or the new one, and perhaps a hidden `.new` beside it.
+    """
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def _open_append(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+
+
+def _encode(cells: Sequence[str]) -> bytes:
+    # A zero byte is how a torn tail looks, so none may be part of a row.
+    return format_row(cells).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")
+
+
+def _cannot_write(path: Path, error: OSError) -> LedgerError:
+    return LedgerError(f"cannot write {path}: {error.strerror or error}")
