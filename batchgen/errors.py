@@ -12,7 +12,8 @@
     │   ├── ThrottledError        slow down; after retry_after_s
     │   ├── AccountError          key, lock, balance, missing endpoint: stop the batch
     │   └── ReadError             a read failed; reads are free and repeated
-    ├── ImageError                an image arrived damaged or could not be stored
+    ├── ImageError                an image could not be fetched, arrived damaged, or is no image
+    │   └── StorageError          the disk refused it; the image itself is not at fault
     └── LedgerError               the ledger cannot be trusted, or cannot be written
         └── BusyError             another process is running this batch
 
@@ -134,14 +135,37 @@ class ReadError(QueueError):
 
 
 class ImageError(BatchgenError):
-    """An image arrived damaged or could not be stored.
+    """An image could not be fetched, arrived damaged, or is no image.
 
     Attributes:
         gone: Whether the image host says that the image no longer exists (404, 410).
+        http: The status code of the answer where it was not 200, else None.
+        retry_after_s: How long the image host asked us to wait, in seconds, or None.
     """
 
-    def __init__(self, message: str, *, gone: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        gone: bool = False,
+        http: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         self.gone = gone
+        self.http = http
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class StorageError(ImageError):
+    """The disk refused an image; fetching it again helps only once the disk has been mended.
+
+    Attributes:
+        errno: The system's number for it (`errno.ENOSPC`, …), or None.
+    """
+
+    def __init__(self, message: str, *, errno: int | None = None) -> None:
+        self.errno = errno
         super().__init__(message)
 
 
