@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import cast
 
 from batchgen.budget import dollars
 from batchgen.job import Job, Json
@@ -174,7 +173,7 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def _mapping(value: Json) -> dict[str, Json]:
-    return cast("dict[str, Json]", value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _whole(value: Json, *, default: int) -> int:

@@ -60,17 +60,15 @@ def find_service(environ: Mapping[str, str], *, env_file: Path | None = None) ->
         UsageError: An address is not one, or would send the key in the clear; the file cannot
             be read.
     """
-    values = dict(environ)
-    if env_file is not None:
-        values.update(_read_key_file(env_file))
-    queue_url = _queue_url(values)
-    platform = values.get("BATCHGEN_PLATFORM_URL", "").strip()
+    key = _key(environ if env_file is None else _read_key_file(env_file))
+    queue_url = _queue_url(environ)
+    platform = environ.get("BATCHGEN_PLATFORM_URL", "").strip()
     if not platform and queue_url == DEFAULT_QUEUE_URL:
         platform = DEFAULT_PLATFORM_URL
     return Service(
         queue_url=_checked(queue_url, "BATCHGEN_QUEUE_URL"),
         platform_url=_checked(platform, "BATCHGEN_PLATFORM_URL") if platform else "",
-        key=_key(values),
+        key=key,
     )
 
 

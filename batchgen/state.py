@@ -3,8 +3,9 @@
 An attempt is one intent and at most one POST; its states are the journal's words::
 
     SUBMITTING ─▶ SUBMITTED ─▶ COMPLETED
-        │  │          ├─▶ FAILED        the service said so (a 5xx: twice), it is lost, or given up
-        │  │          └─▶ CANCELLED
+        │  │ │        ├─▶ FAILED        the service said so (a 5xx: twice), it is lost, or given up
+        │  │ │        └─▶ CANCELLED
+        │  │ └─▶ FAILED                 the answer to the POST itself: a failure that may pass
         │  └─▶ REFUSED                  proof that nothing was accepted
         └─▶ UNKNOWN ─▶ SUBMITTED        adopted from the history
                    ├─▶ REFUSED          the history shows that it never arrived
@@ -53,7 +54,12 @@ class JobState(StrEnum):
 
 NEXT_ATTEMPT_STATES: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.SUBMITTING: frozenset(
-        {AttemptState.SUBMITTED, AttemptState.REFUSED, AttemptState.UNKNOWN}
+        {
+            AttemptState.SUBMITTED,
+            AttemptState.REFUSED,
+            AttemptState.FAILED,
+            AttemptState.UNKNOWN,
+        }
     ),
     AttemptState.SUBMITTED: frozenset(
         {AttemptState.COMPLETED, AttemptState.FAILED, AttemptState.CANCELLED}

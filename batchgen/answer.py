@@ -1,0 +1,143 @@
+"""Read what the service answers, however it answers.
+
+The shapes that were seen: a `detail` list of model errors, a `detail` text of the platform,
+`{"status": …}`, `{"error": …}`, `{"message": …}`, HTML, and nothing at all.
+
+Source:
+    Protocol notes, sections 4 to 7.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from batchgen.job import Json
+
+# Longer texts of the service are cut: some echo the whole input.
+MAX_MESSAGE = 500
+
+_NOT_READY = re.compile(r"still in progress|not (yet )?(ready|complete)|in[ _]queue", re.IGNORECASE)
+_RATE = re.compile(r"rate.?limit|too many requests|concurrent", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer of the service, parsed as far as it can be.
+
+    Attributes:
+        http: Its status code.
+        headers: Its headers, their names in lower case.
+        body: The JSON object in its body; None if there is none.
+        text: The beginning of its body, as text, where it is no JSON object.
+    """
+
+    http: int
+    headers: Mapping[str, str]
+    body: dict[str, Json] | None
+    text: str = ""
+
+    @property
+    def is_from_service(self) -> bool:
+        """Whether it came from the service itself, not from something in front of it."""
+        return "x-fal-request-id" in self.headers
+
+    @property
+    def error_type(self) -> str:
+        """The service's own word for what went wrong, or `""`."""
+        entry = self._model_error()
+        if entry is not None and isinstance(entry.get("type"), str):
+            return str(entry["type"])
+        named = (self.body or {}).get("error_type")
+        if isinstance(named, str) and named:
+            return named
+        return self.headers.get("x-fal-error-type", "")
+
+    @property
+    def message(self) -> str:
+        """What it says for a person, on one line, without what it echoes of the input."""
+        return plain(self._message())
+
+    @property
+    def is_not_ready(self) -> bool:
+        """Whether it says that the request has not finished yet."""
+        state = (self.body or {}).get("status")
+        if state in ("IN_QUEUE", "IN_PROGRESS"):
+            return True
+        return self.http == 400 and not self.error_type and bool(_NOT_READY.search(self._message()))
+
+    @property
+    def speaks_of_rate(self) -> bool:
+        """Whether a refusal is about how often we ask, not about who we are."""
+        return bool(_RATE.search(self._message())) or "rate" in self.error_type
+
+    @property
+    def retryable(self) -> bool | None:
+        """What its headers say of trying again, or None where they say nothing."""
+        for name in ("x-fal-needs-retry", "x-fal-retryable"):
+            value = self.headers.get(name, "").strip().lower()
+            if value in ("1", "true", "yes"):
+                return True
+            if value in ("0", "false", "no"):
+                return False
+        return None
+
+    @property
+    def billable_units(self) -> Decimal | None:
+        """The units that the service charges for, or None where it does not say."""
+        try:
+            units = Decimal(self.headers.get("x-fal-billable-units", ""))
+        except InvalidOperation:
+            return None
+        return units if units.is_finite() and units >= 0 else None
+
+    def _model_error(self) -> dict[str, Json] | None:
+        detail = (self.body or {}).get("detail")
+        if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+            return detail[0]
+        return detail if isinstance(detail, dict) else None
+
+    def _message(self) -> str:
+        body = self.body or {}
+        entry = self._model_error()
+        for value in (
+            entry.get("msg") if entry else None,
+            entry.get("message") if entry else None,
+            body.get("detail"),
+            body.get("error"),
+            body.get("message"),
+        ):
+            if isinstance(value, str) and value:
+                return value
+        return self.text
+
+
+def parse_answer(http: int, headers: Mapping[str, str], content: bytes) -> Answer:
+    """Return what an answer says.
+
+    Args:
+        http: The status code.
+        headers: The headers, in any case.
+        content: The body.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):  # not JSON, not text at all, or nested to do harm
+        body = None
+    is_object = isinstance(body, dict)
+    return Answer(
+        http=http,
+        headers={name.lower(): value for name, value in headers.items()},
+        body=body if is_object else None,
+        text="" if is_object else content[: 4 * MAX_MESSAGE].decode(errors="replace"),
+    )
+
+
+def plain(text: str) -> str:
+    """Return a text from outside as one short line that no terminal obeys."""
+    line = _CONTROL.sub(" ", text).strip()
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"

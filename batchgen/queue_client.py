@@ -1,0 +1,437 @@
+"""The queue over HTTP: submit, read, fetch, cancel. aiohttp's errors end here.
+
+What matters most is decided in `submit`: whether a POST may have arrived.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import aiohttp
+
+from batchgen.answer import Answer, parse_answer
+from batchgen.attempt import JUDGING_CODES, Request
+from batchgen.errors import (
+    AccountError,
+    NotSentError,
+    ReadError,
+    RefusedError,
+    ThrottledError,
+    UncertainError,
+)
+from batchgen.job import Json
+from batchgen.retry import parse_retry_after
+from batchgen.service import Service
+from batchgen.version import USER_AGENT
+
+# A POST on a connection that the service is just closing cannot be told from one that was
+# accepted. So a connection that has been idle for this long, in seconds, is not used for one:
+# servers keep them for five seconds or more.
+POST_KEEPALIVE_S = 2.0
+
+# Answers are JSON; one that carries its images inside may be large.
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+# Namespaces whose applications have one more part in their path.
+NAMESPACES = frozenset({"workflows", "comfy"})
+
+FINAL_FAILURES = frozenset({"FAILED", "ERROR", "CANCELLED", "CANCELED"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long a call may take, in seconds.
+
+    Attributes:
+        connect_s: To reach the service, name and handshake included.
+        answer_s: Without a byte of the answer.
+        total_s: In all.
+    """
+
+    connect_s: float = 15.0
+    answer_s: float = 60.0
+    total_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the service says of a request.
+
+    Attributes:
+        state: `IN_QUEUE`, `IN_PROGRESS`, `COMPLETED`, or a word that nobody knows yet.
+        ahead: Requests before it in the queue, or None.
+        error: The service's text, if it says that the request failed.
+        error_type: The service's word for the failure, or `""`.
+        inference_s: How long the model took, in seconds, or None.
+    """
+
+    state: str
+    ahead: int | None = None
+    error: str = ""
+    error_type: str = ""
+    inference_s: float | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is a result, or a reason why there is none."""
+        return self.state == "COMPLETED" or self.has_failed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the service says in so many words that the request failed."""
+        return self.state in FINAL_FAILURES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The result of a request.
+
+    Attributes:
+        output: The model's output, as it came.
+        units: What the service charges for, or None where it does not say.
+        origin: What served it, where the answer says so.
+    """
+
+    output: dict[str, Json]
+    units: Decimal | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The request has not finished yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The service does not know the request, or no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The result is an error; whether it is the request's outcome, `outcome.judge` decides.
+
+    Attributes:
+        http: The status code.
+        error_type: The service's word for it, or `""`.
+        message: Its text, on one line, or `""`.
+        is_json: Whether the answer was a JSON object, as the service's own are.
+        retryable: What its headers say of trying again.
+        units: What the service charges for, or None where it does not say.
+    """
+
+    http: int
+    error_type: str
+    message: str
+    is_json: bool = True
+    retryable: bool | None = None
+    units: Decimal | None = None
+
+
+Result = Fetched | NotReady | NotFound | Failure
+
+
+class QueueClient:
+    """The queue, with the key, for as long as a run lasts.
+
+    Use it as an async context manager. Every method raises errors of our own tree only.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        timeouts: Timeouts | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Keep what is needed; nothing is connected before the context is entered."""
+        self.service = service
+        self._now = now
+        limits = timeouts or Timeouts()
+        # connect covers everything before the first byte, sock_read everything after it: the
+        # two prove different things.
+        self._timeout = aiohttp.ClientTimeout(
+            total=limits.total_s, connect=limits.connect_s, sock_read=limits.answer_s
+        )
+        self._posts: aiohttp.ClientSession
+        self._reads: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        self._posts = self._session(POST_KEEPALIVE_S)
+        self._reads = self._session(15.0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self._posts.close()
+        await self._reads.close()
+
+    async def submit(self, endpoint: str, body: bytes) -> tuple[Request, int | None]:
+        """Send one request, once, and return its names and how many are ahead of it.
+
+        Args:
+            endpoint: The endpoint's id, its sub-path included.
+            body: The input, as JSON.
+
+        Raises:
+            NotSentError: Nothing was delivered.
+            UncertainError: It may have been accepted.
+            RefusedError: The service said no to this input.
+            ThrottledError: The service said: slow down; nothing was accepted.
+            AccountError: The key, the account or the endpoint is at fault.
+        """
+        url = f"{self.service.queue_url}/{quote(endpoint)}"
+        headers = {
+            "Content-Type": "application/json",
+            # What was asked for is what is paid for: no silent switch to another model.
+            "x-app-fal-disable-fallback": "true",
+        }
+        with _submission_errors():
+            answer = await self._call(self._posts, "POST", url, headers=headers, data=body)
+        return self._accepted(answer)
+
+    async def status(self, endpoint: str, request: Request) -> Status | NotFound:
+        """Ask where a request stands.
+
+        Raises:
+            ReadError: The read failed, which says nothing of the request.
+            AccountError: The key or the account is at fault.
+        """
+        answer = await self._ask(endpoint, request, request.status_url, "/status")
+        if answer.http in (404, 410):
+            return NotFound()
+        body = answer.body
+        if answer.http not in (200, 202) or body is None or not isinstance(body.get("status"), str):
+            raise self._read_error(answer)
+        metrics = body.get("metrics")
+        time_s = metrics.get("inference_time") if isinstance(metrics, dict) else None
+        ahead = body.get("queue_position")
+        error = body.get("error")
+        return Status(
+            state=str(body["status"]).upper(),
+            ahead=ahead if isinstance(ahead, int) else None,
+            error=answer.message if error else "",
+            error_type=answer.error_type,
+            inference_s=float(time_s) if isinstance(time_s, int | float) else None,
+        )
+
+    async def result(self, endpoint: str, request: Request) -> Result:
+        """Fetch the result of a request.
+
+        Raises:
+            ReadError: The read failed, which says nothing of the request.
+            AccountError: The key or the account is at fault.
+        """
+        return self._judge_result(await self._ask(endpoint, request, request.response_url, ""))
+
+    async def cancel(self, endpoint: str, request: Request) -> int:
+        """Ask the service to cancel a request, and return the answer's status code.
+
+        What became of it is decided by what the status says afterwards.
+
+        Raises:
+            ReadError: The call failed.
+            AccountError: The key or the account is at fault.
+        """
+        url = self._url(endpoint, request, request.cancel_url, "/cancel")
+        return (await self._read("PUT", url)).http
+
+    async def check_key(self, endpoint: str) -> None:
+        """Make a free read of a request that does not exist, which shows whether the key works.
+
+        Raises:
+            AccountError: The key is wrong, or the account is locked for reads too.
+            ReadError: The service gave no answer.
+        """
+        request = Request(request_id=str(uuid4()))
+        await self._read("GET", self._url(endpoint, request, "", "/status"))
+
+    def _session(self, keepalive_s: float) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            # The cap on open requests is the run's; a second one here could only hide a wait.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            headers={
+                "Authorization": f"Key {self.service.key}",
+                "Accept": "application/json",
+                "User-Agent": USER_AGENT,
+            },
+            requote_redirect_url=False,
+        )
+
+    def _url(self, endpoint: str, request: Request, given: str, suffix: str) -> str:
+        """Return where to ask: the path that the service gave, on the host that we were given."""
+        base = self.service.queue_url
+        parts = urlsplit(given)
+        if request.request_id and request.request_id in parts.path.split("/"):
+            host = urlsplit(base)
+            query = f"?{parts.query}" if parts.query else ""
+            return f"{host.scheme}://{host.netloc}{parts.path}{query}"
+        request_id = quote(request.request_id, safe="")
+        return f"{base}/{quote(application_of(endpoint))}/requests/{request_id}{suffix}"
+
+    async def _ask(self, endpoint: str, request: Request, given: str, suffix: str) -> Answer:
+        answer = await self._read("GET", self._url(endpoint, request, given, suffix))
+        if answer.http == 405 and given:
+            # The address named a sub-path, under which no request lives: use our own.
+            answer = await self._read("GET", self._url(endpoint, request, "", suffix))
+        return answer
+
+    async def _read(self, method: str, url: str) -> Answer:
+        try:
+            answer = await self._call(self._reads, method, url)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ReadError(_reason(error)) from error
+        if answer.http == 401:
+            raise AccountError(answer.message or "the key is not valid", cause="key", http=401)
+        if answer.http in (402, 403) and not answer.speaks_of_rate:
+            raise _account_error(answer)
+        return answer
+
+    async def _call(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        async with session.request(
+            method, url, headers=headers, data=data, allow_redirects=False
+        ) as response:
+            content = await response.content.read(MAX_ANSWER_BYTES)
+            while len(content) < MAX_ANSWER_BYTES and (more := await response.content.read()):
+                content += more
+            return parse_answer(response.status, response.headers, content)
+
+    def _accepted(self, answer: Answer) -> tuple[Request, int | None]:
+        """Return the names in the answer to a POST, or raise what it proves."""
+        http = answer.http
+        if 200 <= http < 300:
+            return _parse_accepted(answer)
+        shown = answer.message or f"HTTP {http}"
+        if http in JUDGING_CODES:
+            raise RefusedError(shown, error_type=answer.error_type or f"http_{http}", http=http)
+        if http in (425, 429) or (http == 403 and answer.speaks_of_rate):
+            raise ThrottledError(f"{http}: {shown}", retry_after_s=self._retry_after(answer))
+        if http == 503 and answer.is_from_service:
+            raise ThrottledError(f"503: {shown}", retry_after_s=self._retry_after(answer))
+        if http in (401, 402, 403, 404, 405) or 300 <= http < 400:
+            raise _account_error(answer)
+        raise UncertainError(f"HTTP {http}: {shown}" if answer.message else f"HTTP {http}")
+
+    def _judge_result(self, answer: Answer) -> Result:
+        http = answer.http
+        if answer.is_not_ready:
+            return NotReady()
+        if http in (404, 410):
+            return NotFound()
+        body = answer.body
+        has_failed = body is not None and str(body.get("status", "")).upper() in FINAL_FAILURES
+        if http == 200 and body is not None and not has_failed:
+            return Fetched(
+                output=body,
+                units=answer.billable_units,
+                origin=answer.headers.get("x-fal-served-from", ""),
+            )
+        if http in (403, 405, 408, 425, 429) or not (400 <= http < 600 or has_failed):
+            raise self._read_error(answer)
+        return Failure(
+            http=http,
+            error_type=answer.error_type,
+            message=answer.message,
+            is_json=body is not None,
+            retryable=answer.retryable,
+            units=answer.billable_units,
+        )
+
+    def _read_error(self, answer: Answer) -> ReadError:
+        return ReadError(
+            f"HTTP {answer.http}: {answer.message}" if answer.message else f"HTTP {answer.http}",
+            http=answer.http,
+            retry_after_s=self._retry_after(answer),
+        )
+
+    def _retry_after(self, answer: Answer) -> float | None:
+        return parse_retry_after(answer.headers.get("retry-after"), now=self._now())
+
+
+def application_of(endpoint: str) -> str:
+    """Return the part of an endpoint's id under which its requests live: owner and alias."""
+    parts = endpoint.strip("/").split("/")
+    return "/".join(parts[:3] if parts[0] in NAMESPACES else parts[:2])
+
+
+def encode_input(value: Mapping[str, Json]) -> bytes:
+    """Return an input as the body of its POST."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@contextmanager
+def _submission_errors() -> Iterator[None]:
+    """Turn what aiohttp raises around a POST into what it proves."""
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise NotSentError(_reason(error)) from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise UncertainError(_reason(error)) from error
+
+
+def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
+    body = answer.body or {}
+    request_id = body.get("request_id")
+    if not isinstance(request_id, str) or not _is_usable(request_id):
+        raise UncertainError(f"HTTP {answer.http} without a usable request_id")
+    ahead = body.get("queue_position")
+    urls = {name: _text(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
+    return Request(request_id=request_id, **urls), ahead if isinstance(ahead, int) else None
+
+
+def _is_usable(request_id: str) -> bool:
+    return 0 < len(request_id) <= 200 and request_id.isprintable() and request_id not in (".", "..")
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) and value.isprintable() else ""
+
+
+def _account_error(answer: Answer) -> AccountError:
+    cause = "redirect"
+    if answer.http == 401:
+        cause = "key"
+    elif answer.http in (402, 403):
+        cause = "locked"
+    elif answer.http in (404, 405):
+        cause = "endpoint"
+    return AccountError(answer.message or f"HTTP {answer.http}", cause=cause, http=answer.http)
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line about a failed call; aiohttp's own texts name the host, never the key."""
+    match error:
+        case aiohttp.ClientConnectorError():
+            return f"no connection: {error.strerror or error}"
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection in time"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before an answer came"
+        case TimeoutError():
+            return "no answer in time"
+        case _:
+            return f"the connection broke: {type(error).__name__}"
