@@ -1,0 +1,7 @@
+"""Images: a URL becomes a verified file, whole or not at all."""
+
+from batchgen.images.data_uri import parse_data_uri
+from batchgen.images.store import ImageStore, SavedImage
+from batchgen.images.web import FetchLimits
+
+__all__ = ["FetchLimits", "ImageStore", "SavedImage", "parse_data_uri"]

@@ -1,0 +1,173 @@
+"""Put a file into the batch's folder whole or not at all.
+
+::
+
+    images/.part/4711-0   written, checked, synced   ──rename──▶   images/kz/kzmx….png
+
+What is under its final name is whole, whenever the machine stops. A part that a crash leaves is
+removed by the next writer; no view takes it for an image, because its folder is hidden.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PureWindowsPath
+
+from batchgen.errors import StorageError
+from batchgen.journal import sync_folder
+
+PARTS_FOLDER = "images/.part"
+
+# What parts are called, by process and number. No image is called so: images have extensions.
+_PART_NAME = re.compile(r"[0-9]+-[0-9]+")
+
+# Of so many folders it is remembered that their names are durable, so that a batch with a
+# folder for each job does not fill the memory.
+_REMEMBERED_FOLDERS = 10_000
+
+# A process has one sequence, however many stores it opens.
+_numbers = itertools.count()
+
+
+class Parts:
+    """Files of a batch that are being written, and how they get their names.
+
+    Every method blocks on the disk, and any thread may call it.
+    """
+
+    def __init__(self, folder: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+        """Keep what is needed to write.
+
+        Args:
+            folder: The batch's folder; it exists.
+            sync: Makes a file descriptor durable; passed in so that tests can let it fail.
+        """
+        self._folder = folder
+        self._sync = sync
+        self._durable: set[Path] = set()
+
+    def new(self) -> Path:
+        """Return where a file may be written until it is whole; nothing is there yet."""
+        return self._folder / PARTS_FOLDER / f"{os.getpid()}-{next(_numbers)}"
+
+    def begin(self, part: Path, block: bytes) -> None:
+        """Write the first bytes of a file.
+
+        Raises:
+            StorageError: The disk refused them.
+        """
+        with _disk_errors(part):
+            part.parent.mkdir(parents=True, exist_ok=True)
+            # What a crash has left may have this name; it is of no use to anybody.
+            _write(part, block, os.O_CREAT | os.O_TRUNC)
+
+    def append(self, part: Path, block: bytes) -> None:
+        """Write more bytes behind those that are there.
+
+        Raises:
+            StorageError: The disk refused them.
+        """
+        with _disk_errors(part):
+            _write(part, block, os.O_APPEND)
+
+    def place(self, part: Path, file: str) -> None:
+        """Give a part its final name: when this returns, the file survives a power cut.
+
+        Args:
+            part: A file that was written to its last byte.
+            file: The name, relative to the batch's folder, with `/`. A file that has it already
+                is replaced.
+
+        Raises:
+            StorageError: The disk refused it, or the name leads out of the batch's folder.
+        """
+        final = self.path_of(file)
+        with _disk_errors(final):
+            self._sync_file(part)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(final)
+            sync_folder(final.parent)
+            self._make_durable(final.parent)
+
+    def discard(self, part: Path) -> None:
+        """Remove a part, if it is still there. What cannot be removed is left to the next run."""
+        with suppress(OSError):
+            part.unlink()
+
+    def remove_leftovers(self) -> int:
+        """Remove what crashes have left and return how many files that were.
+
+        Only the batch's one writer may do this, before it saves anything.
+        """
+        parts = self._folder / PARTS_FOLDER
+        with _disk_errors(parts):
+            found = list(parts.iterdir()) if parts.is_dir() else []
+            left = [path for path in found if _PART_NAME.fullmatch(path.name)]
+            for path in left:
+                path.unlink()
+        self.remove_folder()
+        return len(left)
+
+    def remove_folder(self) -> None:
+        """Remove the parts' folder, if it is there and empty."""
+        with suppress(OSError):
+            (self._folder / PARTS_FOLDER).rmdir()
+
+    def path_of(self, file: str) -> Path:
+        """Return where a file of the batch lies.
+
+        Raises:
+            StorageError: The name leads out of the batch's folder.
+        """
+        # Windows knows more ways out of a folder; what is not safe there is not safe anywhere.
+        name = PureWindowsPath(file)
+        if not name.parts or name.anchor or ".." in name.parts or "\\" in file:
+            raise StorageError(f"{file!r} is not a file of this batch")
+        return self._folder / file
+
+    def _sync_file(self, part: Path) -> None:
+        handle = _open(part, os.O_RDWR)
+        try:
+            self._sync(handle)
+        finally:
+            os.close(handle)
+
+    def _make_durable(self, folder: Path) -> None:
+        """Sync the parents of a folder, once: the run that made it may not have come so far."""
+        new: list[Path] = []
+        while folder != self._folder and folder not in self._durable:
+            new.append(folder)
+            folder = folder.parent
+        for made in new:
+            sync_folder(made.parent)
+        if len(self._durable) + len(new) > _REMEMBERED_FOLDERS:
+            self._durable.clear()
+        self._durable.update(new)
+
+
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
+
+
+def _write(path: Path, block: bytes, flags: int) -> None:
+    handle = _open(path, os.O_WRONLY | flags)
+    try:
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the system raises into our own word for it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"cannot write {path}: {reason}", errno=error.errno) from error

@@ -1,0 +1,233 @@
+"""Turn a URL, or bytes, into a verified file: whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from batchgen.errors import ImageError, StorageError
+from batchgen.images.addresses import LOOPBACK_REACH, PUBLIC_REACH, Reach
+from batchgen.images.formats import FORMATS, sniff
+from batchgen.images.inspection import Measures, measure, measure_file
+from batchgen.images.parts import Parts
+from batchgen.images.web import Body, FetchLimits, ImageWeb
+
+# Images up to this size are collected in memory and go to the disk in one go. A 4K PNG may be
+# larger, and goes there piece by piece.
+IN_MEMORY_BYTES = 8 * 1024 * 1024
+
+# Decoding needs a core, syncing only waits: a few more threads than cores keep both busy.
+DISK_THREADS = min(16, (os.cpu_count() or 1) + 6)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedImage:
+    """An image on disk; everything is measured from its bytes.
+
+    Attributes:
+        file: Its path relative to the batch's folder, with `/` and its extension.
+        content_type: `image/png`, `image/jpeg`, …
+        width: In pixels.
+        height: In pixels.
+        bytes: Its length.
+        sha256: Of its bytes, in hex.
+    """
+
+    file: str
+    content_type: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+
+
+class ImageStore:
+    """The images of a batch.
+
+    `save` and `check` work by themselves and block; `download` needs the async context.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        loopback: bool,
+        limits: FetchLimits | None = None,
+        reach: Reach | None = None,
+        tls: ssl.SSLContext | None = None,
+        sync: Callable[[int], None] = os.fsync,
+    ) -> None:
+        """Keep what is needed; nothing is connected before the context is entered.
+
+        Args:
+            folder: The batch's folder; it exists.
+            loopback: The queue itself is on loopback, so images may come from private
+                addresses, and from loopback over plain http.
+            limits: How long an image may take, and how large it may be.
+            reach: Where images may come from, instead of what `loopback` says.
+            tls: Which certificates to trust; the system's if None.
+            sync: Makes a file descriptor durable; passed in so that tests can let it fail.
+        """
+        allowed = reach or (LOOPBACK_REACH if loopback else PUBLIC_REACH)
+        self._parts = Parts(folder, sync=sync)
+        self._web = ImageWeb(reach=allowed, limits=limits or FetchLimits(), tls=tls)
+        self._threads: ThreadPoolExecutor
+
+    async def __aenter__(self) -> Self:
+        self._threads = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="images")
+        await self._web.open_sessions()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self._web.close_sessions()
+        # An image that is being written is written to its end; it takes a moment at most.
+        await asyncio.to_thread(self._threads.shutdown)
+        self._parts.remove_folder()
+
+    async def download(
+        self, url: str, *, name: Callable[[str], str], size_hint: int | None = None
+    ) -> SavedImage:
+        """Fetch an image and save it; when this returns, the file survives a power cut.
+
+        Args:
+            url: Where the image is.
+            name: Gives the file's name, relative to the batch's folder, for an extension.
+            size_hint: How many bytes the result of the request spoke of. It counts where the
+                image's host does not announce a length itself: the host knows better.
+
+        Raises:
+            ImageError: It could not be fetched, came damaged, or is no image. `gone` is set if
+                its host says that it no longer exists.
+            StorageError: The disk refused it.
+        """
+        part: Path | None = None
+        try:
+            async with self._web.open(url) as body:
+                data = await body.read(IN_MEMORY_BYTES)
+                if len(data) >= IN_MEMORY_BYTES:
+                    sniff(data)
+                    part = self._parts.new()
+                    await self._spill(part, data, body)
+            _check_length(body, size_hint)
+            if part is None:
+                return await self._in_thread(partial(self.save, data, name=name))
+            return await self._in_thread(partial(self._adopt, part, name))
+        finally:
+            if part is not None:
+                # Nobody waits for this: nothing depends on it, and we may have been cancelled.
+                self._threads.submit(self._parts.discard, part)
+
+    def save(self, data: bytes, *, name: Callable[[str], str]) -> SavedImage:
+        """Save an image; when this returns, the file survives a power cut.
+
+        Args:
+            data: The whole image.
+            name: Gives the file's name, relative to the batch's folder, for an extension.
+
+        Raises:
+            ImageError: It is damaged, or no image.
+            StorageError: The disk refused it.
+        """
+        measures = measure(data, BytesIO(data))
+        file = name(measures.format.extension)
+        part = self._parts.new()
+        try:
+            self._parts.begin(part, data)
+            self._parts.place(part, file)
+        finally:
+            self._parts.discard(part)
+        return _saved(file, measures)
+
+    def check(self, file: str, sha256: str = "") -> SavedImage | None:
+        """Return what is on disk under a name, measured; None if it is missing or damaged.
+
+        Args:
+            file: The name, relative to the batch's folder.
+            sha256: What its bytes should hash to, in hex; `""` if that is not known.
+
+        Raises:
+            StorageError: The disk could not be read.
+        """
+        try:
+            saved = _saved(file, measure_file(self._parts.path_of(file)))
+        except StorageError:
+            raise
+        except ImageError:
+            return None
+        return saved if sha256 in ("", saved.sha256) else None
+
+    def find(self, *, name: Callable[[str], str]) -> SavedImage | None:
+        """Return the image that is on disk under a name, whatever its extension; None if none is.
+
+        A crash may have come between an image and its row: the name is known then, the
+        extension is not.
+
+        Args:
+            name: Gives the file's name, relative to the batch's folder, for an extension.
+
+        Raises:
+            StorageError: The disk could not be read.
+        """
+        for image_format in FORMATS:
+            if saved := self.check(name(image_format.extension)):
+                return saved
+        return None
+
+    def remove_leftovers(self) -> int:
+        """Remove what crashes have left of images and return how many files that were.
+
+        Only the batch's one writer may do this, before it saves anything.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        return self._parts.remove_leftovers()
+
+    async def _spill(self, part: Path, data: bytes, body: Body) -> None:
+        """Write the bytes that were read, and those that still come, to a part."""
+        await self._in_thread(partial(self._parts.begin, part, data))
+        while block := await body.read(IN_MEMORY_BYTES):
+            await self._in_thread(partial(self._parts.append, part, block))
+
+    def _adopt(self, part: Path, name: Callable[[str], str]) -> SavedImage:
+        measures = measure_file(part)
+        file = name(measures.format.extension)
+        self._parts.place(part, file)
+        return _saved(file, measures)
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _saved(file: str, measures: Measures) -> SavedImage:
+    return SavedImage(
+        file=file,
+        content_type=measures.format.content_type,
+        width=measures.width,
+        height=measures.height,
+        bytes=measures.bytes,
+        sha256=measures.sha256,
+    )
+
+
+def _check_length(body: Body, size_hint: int | None) -> None:
+    if body.length is None and size_hint and body.received != size_hint:
+        raise ImageError(
+            f"{body.received:,} bytes of the image came; its result spoke of {size_hint:,}"
+        )
