@@ -1,0 +1,287 @@
+"""Read what is on record about a batch: the ledger first, then the journal.
+
+Both are streamed, and finished jobs that are alike share what is kept of them, so that a million
+of them cost about a hundred bytes each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from batchgen.attempt import (
+    JOURNAL_COLUMNS,
+    JOURNAL_FIRST_CELL,
+    Entry,
+    judges_input,
+    parse_entry,
+)
+from batchgen.budget import ZERO
+from batchgen.csv_file import Row, RowReader
+from batchgen.errors import LedgerError
+from batchgen.job import number_of
+from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, check_header
+from batchgen.outcome import image_urls
+from batchgen.standing import NO_ROWS, ImageMark, Rows, Standing, with_row
+from batchgen.state import UNSETTLED, AttemptState
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """All that the two files say.
+
+    Attributes:
+        jobs: Each job's standing, by the number of its id; finished jobs that are alike share one.
+        spent_usd: The charges of all attempts that have ended.
+        reserved_usd: The reservations of all that have not.
+        submitted: Requests that the service accepted.
+        journal_end: Where the journal's last whole row ends, in bytes; 0 if there is none.
+        ledger_end: The same of the ledger.
+        ledger_columns: The ledger's header; empty if there is none.
+        superseded: Jobs whose ledger rows are partly replaced by later ones.
+        first_at: The time of the first journal row, as text.
+        last_at: The time of the last journal row, as text.
+        download: Whether an image that was not downloaded leaves a job unfinished.
+    """
+
+    jobs: dict[int, Standing] = field(default_factory=dict)
+    spent_usd: Decimal = ZERO
+    reserved_usd: Decimal = ZERO
+    submitted: int = 0
+    journal_end: int = 0
+    ledger_end: int = 0
+    ledger_columns: list[str] = field(default_factory=list)
+    superseded: set[int] = field(default_factory=set)
+    first_at: str = ""
+    last_at: str = ""
+    download: bool = True
+    _shapes: dict[Standing, Standing] = field(default_factory=dict)
+
+    def find(self, number: int) -> Standing | None:
+        """Return a job's standing, which may be shared; None if nothing is on record."""
+        return self.jobs.get(number)
+
+    def own(self, number: int) -> Standing:
+        """Return the job's own standing, which may be changed."""
+        found = self.jobs.get(number)
+        if found is None:
+            found = self.jobs[number] = Standing()
+        elif found.is_shared:
+            found = self.jobs[number] = replace(found, is_shared=False)
+        return found
+
+    def keep(self, number: int, standing: Standing) -> None:
+        """Store a standing; of a finished job only what finished jobs have in common."""
+        self.jobs[number] = self._shared(standing) if self._is_done(standing) else standing
+
+    def mark_drawn(self, number: int) -> bool:
+        """Note that the manifest has this job, and return whether it had it before."""
+        found = self.jobs.get(number)
+        if found is None:
+            self.jobs[number] = self._intern(Standing(drawn=True, is_shared=True))
+            return False
+        if found.drawn:
+            return True
+        if found.is_shared:
+            self.jobs[number] = self._intern(replace(found, drawn=True))
+        else:
+            found.drawn = True
+        return False
+
+    def share_rows(self, number: int, rows: Rows) -> None:
+        """Store what the ledger says of a job that the journal has not spoken of yet."""
+        self.jobs[number] = self._intern(Standing(rows=rows, is_shared=True))
+
+    def _is_done(self, standing: Standing) -> bool:
+        return (
+            standing.state is AttemptState.COMPLETED
+            and not standing.lacks_rows
+            and not (self.download and standing.lacks_files)
+            and not standing.missing_type
+        )
+
+    def _shared(self, standing: Standing) -> Standing:
+        return self._intern(
+            Standing(
+                rows=standing.rows,
+                state=standing.state,
+                attempt=standing.attempt,
+                attempts=standing.attempts,
+                charged_usd=standing.charged_usd,
+                billed=standing.billed,
+                expected=standing.expected,
+                drawn=standing.drawn,
+                is_shared=True,
+            )
+        )
+
+    def _intern(self, standing: Standing) -> Standing:
+        return self._shapes.setdefault(standing, standing)
+
+
+def replay(journal: Path, ledger: Path, *, download: bool = True) -> Record:
+    """Read both files, as far as their rows are whole; neither is changed.
+
+    Args:
+        journal: `requests.csv`.
+        ledger: `ledger.csv`.
+        download: Whether an image that was not downloaded leaves a job unfinished.
+
+    Raises:
+        LedgerError: A file is not ours, or is damaged in a way that no crash explains.
+    """
+    record = Record(download=download)
+    if ledger.exists() and ledger.stat().st_size:
+        _replay_ledger(record, ledger)
+    if journal.exists() and journal.stat().st_size:
+        _replay_journal(record, journal)
+    return record
+
+
+def _replay_ledger(record: Record, path: Path) -> None:
+    reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
+    if not reader.columns:
+        _require_piece(path, ",".join(HEAD))
+        return
+    check_header(path, reader.columns)
+    record.ledger_columns = reader.columns
+    where = {name: place for place, name in enumerate(reader.columns)}
+    places = [where[name] for name in ("status", "file", "error_type", "finished_at")]
+    for row in reader:
+        number = _number_of(path, row, cell=0)
+        status, file, error_type, finished_at = (row.cells[place] for place in places)
+        known = record.find(number)
+        mark = ImageMark(status, error_type, bool(file))
+        before = NO_ROWS if known is None else known.rows
+        rows = with_row(before, _index(path, row), mark, finished_at=finished_at)
+        if before is not NO_ROWS and not _only_adds(before, rows):
+            record.superseded.add(number)
+        record.share_rows(number, rows)
+    record.ledger_end = reader.end
+
+
+def _only_adds(before: Rows, after: Rows) -> bool:
+    return not before.job_status and len(after.images) > len(before.images)
+
+
+def _replay_journal(record: Record, path: Path) -> None:
+    reader = RowReader(path, first_cell=JOURNAL_FIRST_CELL)
+    if not reader.columns:
+        _require_piece(path, ",".join(JOURNAL_COLUMNS))
+        return
+    if tuple(reader.columns) != JOURNAL_COLUMNS:
+        raise LedgerError(
+            f"{path}: this is not a journal of batchgen; its columns would be "
+            f"{', '.join(JOURNAL_COLUMNS)}. Nothing was changed, nothing was sent."
+        )
+    for row in reader:
+        try:
+            entry = parse_entry(row.cells)
+        except (ValueError, ArithmeticError):
+            raise _not_ours(path, row) from None
+        number = _number_of(path, row, cell=1)
+        standing = record.own(number)
+        apply(record, standing, entry, start=row.start)
+        record.keep(number, standing)
+        record.first_at = record.first_at or entry.at
+        record.last_at = entry.at
+    record.journal_end = reader.end
+
+
+def apply(record: Record, standing: Standing, entry: Entry, *, start: int) -> None:
+    """Take one journal row into account: of the job, and of the bill.
+
+    Args:
+        record: The sums.
+        standing: The job's own.
+        entry: The row.
+        start: Where it begins in the file, in bytes.
+    """
+    standing.state = entry.state
+    standing.at = entry.at
+    standing.attempt = entry.attempt
+    standing.last = start
+    standing.judged = judges_input(entry)
+    if entry.state is AttemptState.SUBMITTING:
+        _begin_attempt(record, standing, entry, start)
+    elif entry.state is AttemptState.SUBMITTED:
+        standing.submitted_at = entry.at
+        record.submitted += 1
+    elif entry.state not in UNSETTLED:
+        _end_attempt(record, standing, entry)
+
+
+def _begin_attempt(record: Record, standing: Standing, entry: Entry, start: int) -> None:
+    standing.started = start
+    standing.attempts += 1
+    standing.fresh += 1
+    standing.reserved_usd = entry.cost_usd or ZERO
+    record.reserved_usd += standing.reserved_usd
+    account = entry.detail.get("account")
+    standing.account = account if isinstance(account, str) else ""
+    images = entry.detail.get("images")
+    standing.expected = images if isinstance(images, int) else 1
+
+
+def _end_attempt(record: Record, standing: Standing, entry: Entry) -> None:
+    charge = entry.cost_usd or ZERO
+    record.reserved_usd -= standing.reserved_usd
+    standing.reserved_usd = ZERO
+    record.spent_usd += charge
+    standing.charged_usd += charge
+    if charge:
+        standing.billed = standing.billed and entry.detail.get("cost_source") == "billed"
+    if entry.state is AttemptState.REFUSED:
+        standing.attempts -= 1
+        standing.fresh -= 1
+    elif entry.state is AttemptState.COMPLETED:
+        standing.expected = max(standing.expected, len(image_urls(entry.detail)))
+    if entry.state is AttemptState.FAILED or standing.judged:
+        _note_failure(standing, entry)
+
+
+def _note_failure(standing: Standing, entry: Entry) -> None:
+    error_type = str(entry.detail.get("error_type", ""))
+    standing.alike = standing.alike + 1 if error_type == standing.error_type else 1
+    standing.error_type = error_type
+    retryable = entry.detail.get("retryable")
+    standing.retryable = retryable if isinstance(retryable, bool) else None
+    if standing.is_closed:
+        close(standing)
+
+
+def close(standing: Standing) -> None:
+    """Begin to count a job's attempts anew: its failure is in the ledger."""
+    standing.fresh = 0
+    standing.alike = 0
+
+
+def _number_of(path: Path, row: Row, *, cell: int) -> int:
+    job_id = row.cells[cell]
+    if len(job_id) != 16 or job_id.strip("klmnopqrstuvwxyz"):
+        raise _not_ours(path, row)
+    return number_of(job_id)
+
+
+def _index(path: Path, row: Row) -> int | None:
+    index = row.cells[1]
+    if not index:
+        return None
+    if not (index.isascii() and index.isdigit()):
+        raise _not_ours(path, row)
+    return int(index)
+
+
+def _not_ours(path: Path, row: Row) -> LedgerError:
+    return LedgerError(
+        f"{path}: the row at byte {row.start:,} was not written by batchgen "
+        f"(it begins with {row.cells[0][:40]!r}). Nothing was changed, nothing was sent."
+    )
+
+
+def _require_piece(path: Path, header: str) -> None:
+    """Accept a file that holds no whole header, if it is a piece of ours that a crash left."""
+    content = path.read_bytes()[:200]
+    if content.strip(b"\0") and not header.startswith(content[: len(header)].decode("latin-1")):
+        raise LedgerError(f"{path}: this is not a file of batchgen. Nothing was changed.")
