@@ -29,6 +29,9 @@ JOURNAL_COLUMNS = (
 # What the first cell of a journal row looks like: a time.
 JOURNAL_FIRST_CELL = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,")
 
+# Under this key a `completed` row keeps what the answer said beside the model's own output.
+ANSWER = "_answer"
+
 # Answers to a POST that judge what was sent, not when or by whom; contract, section 5, rule 3.
 JUDGING_CODES = frozenset({400, 409, 413, 422})
 

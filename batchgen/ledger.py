@@ -184,23 +184,25 @@ def check_header(path: Path, header: Sequence[str]) -> None:
     )
 
 
-def grow(path: Path, *, first: Columns, then: Columns) -> None:
-    """Give a ledger more columns: a new file, synced, renamed over the old one.
+def grow(path: Path, columns: Columns) -> None:
+    """Give a ledger these columns: a new file, synced, renamed over the old one.
 
     Raises:
-        LedgerError: The file is damaged, or cannot be written.
+        LedgerError: A column of the file would be lost; the file is damaged, or cannot be
+            written.
     """
     reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
+    lost = set(reader.columns) - set(columns.header)
+    if lost:
+        raise LedgerError(f"{path}: nobody knows its columns {', '.join(sorted(lost))}")
     where = {name: place for place, name in enumerate(reader.columns)}
-    order = [where.get(name) for name in then.header]
-    if tuple(reader.columns) != first.header:
-        raise LedgerError(f"{path}: its columns are not those that batch.json names")
+    order = [where.get(name) for name in columns.header]
 
     def rows() -> Iterable[Sequence[str]]:
         for row in reader:
             yield ["" if place is None else row.cells[place] for place in order]
 
-    _rewrite(path, then.header, rows())
+    _rewrite(path, columns.header, rows())
 
 
 def compact(path: Path, history: Path, *, jobs: set[int]) -> int:

@@ -6,18 +6,19 @@ of them cost about a hundred bytes each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 
 from batchgen.attempt import (
+    ANSWER,
     JOURNAL_COLUMNS,
     JOURNAL_FIRST_CELL,
     Entry,
     judges_input,
     parse_entry,
 )
-from batchgen.budget import ZERO
+from batchgen.budget import ZERO, Budget
 from batchgen.csv_file import Row, RowReader
 from batchgen.errors import LedgerError
 from batchgen.job import number_of
@@ -33,8 +34,7 @@ class Record:
 
     Attributes:
         jobs: Each job's standing, by the number of its id; finished jobs that are alike share one.
-        spent_usd: The charges of all attempts that have ended.
-        reserved_usd: The reservations of all that have not.
+        bill: The charges of all attempts that have ended, the reservations of all that have not.
         submitted: Requests that the service accepted.
         journal_end: Where the journal's last whole row ends, in bytes; 0 if there is none.
         ledger_end: The same of the ledger.
@@ -46,8 +46,7 @@ class Record:
     """
 
     jobs: dict[int, Standing] = field(default_factory=dict)
-    spent_usd: Decimal = ZERO
-    reserved_usd: Decimal = ZERO
+    bill: Budget = field(default_factory=Budget)
     submitted: int = 0
     journal_end: int = 0
     ledger_end: int = 0
@@ -217,7 +216,7 @@ def _begin_attempt(record: Record, standing: Standing, entry: Entry, start: int)
     standing.attempts += 1
     standing.fresh += 1
     standing.reserved_usd = entry.cost_usd or ZERO
-    record.reserved_usd += standing.reserved_usd
+    record.bill.reserve(standing.reserved_usd)
     account = entry.detail.get("account")
     standing.account = account if isinstance(account, str) else ""
     images = entry.detail.get("images")
@@ -226,12 +225,13 @@ def _begin_attempt(record: Record, standing: Standing, entry: Entry, start: int)
 
 def _end_attempt(record: Record, standing: Standing, entry: Entry) -> None:
     charge = entry.cost_usd or ZERO
-    record.reserved_usd -= standing.reserved_usd
+    record.bill.settle(reserved_usd=standing.reserved_usd, charged_usd=charge)
     standing.reserved_usd = ZERO
-    record.spent_usd += charge
     standing.charged_usd += charge
     if charge:
-        standing.billed = standing.billed and entry.detail.get("cost_source") == "billed"
+        answer = entry.detail.get(ANSWER, entry.detail)
+        source = answer.get("cost_source") if isinstance(answer, Mapping) else None
+        standing.billed = standing.billed and source == "billed"
     if entry.state is AttemptState.REFUSED:
         standing.attempts -= 1
         standing.fresh -= 1
