@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import aiohttp
 from yarl import URL
 
+from batchgen.answer import plain
 from batchgen.errors import ImageError
 from batchgen.images.addresses import Reach, guarded_socket, parse_image_url
 from batchgen.retry import parse_retry_after
@@ -191,5 +192,10 @@ def _web_errors(host: str, limits: FetchLimits) -> Iterator[None]:
         reason = error.os_error.strerror or error.os_error
         raise ImageError(f"{error.host} cannot be reached: {reason}") from error
     except (aiohttp.ClientError, UnicodeError, OSError) as error:
-        # The error may quote what the host sent; `ascii` keeps that on one line.
-        raise ImageError(f"{host}: {ascii(error)[:300]}") from error
+        raise ImageError(f"{host}: {plain(_reason(error))}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"not an answer in HTTP: {error.message}"
+    return str(error) or repr(error)
