@@ -125,7 +125,7 @@ class Batch:
     @property
     def is_new(self) -> bool:
         """Whether nothing was ever run here."""
-        return self.state is None
+        return self.state is None or self.state.frozen is None
 
     @property
     def journal_path(self) -> Path:
@@ -157,8 +157,9 @@ class Batch:
             ]
             if strangers:
                 raise UsageError(
-                    f"{self.folder} holds {' and '.join(strangers)} but no {STATE_NAME}: it is not a "
-                    "batch that can go on. Put the folder elsewhere, or give the batch another name."
+                    f"{self.folder} holds {' and '.join(strangers)} but no {STATE_NAME}: it is "
+                    "not a batch that can go on. Put the folder elsewhere, or give the batch "
+                    "another name."
                 )
             sync_folder(self.folder.parent)
             self._save(
@@ -199,7 +200,10 @@ class Batch:
         Raises:
             LedgerError: They cannot be written.
         """
-        columns = self._grown_columns(record, manifest)
+        columns = self._grown_columns(manifest)
+        has_grown = tuple(record.ledger_columns) != columns.header
+        if record.ledger_columns and has_grown:
+            grow(self.ledger_path, columns)
         journal = Journal(
             self.journal_path,
             columns=JOURNAL_COLUMNS,
@@ -211,6 +215,7 @@ class Batch:
             self.ledger_path,
             columns=columns.header,
             first_cell=LEDGER_FIRST_CELL,
+            end=None if has_grown else record.ledger_end,
         )
         return Records(
             record=record,
@@ -283,7 +288,7 @@ class Batch:
         record.superseded.clear()
         return moved
 
-    def _grown_columns(self, record: Record, manifest: Manifest | None) -> Columns:
+    def _grown_columns(self, manifest: Manifest | None) -> Columns:
         state = self._require_state()
         columns = state.columns
         if manifest is not None:
@@ -293,8 +298,6 @@ class Batch:
             columns = columns.grown_by(
                 Columns(parameters=manifest.parameters, variables=manifest.variables), order=order
             )
-        if record.ledger_columns and tuple(record.ledger_columns) != columns.header:
-            grow(self.ledger_path, columns)
         if columns != state.columns:
             self._save(replace(state, parameters=columns.parameters, variables=columns.variables))
         return columns

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from batchgen.budget import ZERO
 from batchgen.retry import RetryRule
-from batchgen.state import AttemptState
+from batchgen.state import AttemptState, JobState
 
 
 class Step(StrEnum):
@@ -208,3 +208,34 @@ def with_row(before: Rows, index: int | None, mark: ImageMark, *, finished_at: s
         return Rows(job_status=mark.status, error_type=mark.error_type, finished_at=finished_at)
     others = tuple(pair for pair in before.images if pair[0] != index)
     return Rows(images=(*others, (index, mark)))
+
+
+def job_state(standing: Standing) -> JobState:
+    """Return where a job stands, as far as its records tell."""
+    match standing.state:
+        case None:
+            return _state_of_rows(standing.rows)
+        case AttemptState.SUBMITTING | AttemptState.SUBMITTED:
+            return JobState.OPEN
+        case AttemptState.UNKNOWN:
+            return JobState.UNKNOWN
+        case AttemptState.REFUSED if not standing.judged:
+            return JobState.LEFT
+        case AttemptState.CANCELLED:
+            return JobState.LEFT
+        case AttemptState.REFUSED | AttemptState.FAILED:
+            return JobState.FAILED if standing.is_closed or standing.judged else JobState.LEFT
+        case AttemptState.COMPLETED:
+            return _state_of_result(standing)
+
+
+def _state_of_rows(rows: Rows) -> JobState:
+    if rows.is_failed:
+        return JobState.FAILED
+    return JobState.SUCCEEDED if rows.images else JobState.LEFT
+
+
+def _state_of_result(standing: Standing) -> JobState:
+    if standing.lacks_rows:
+        return JobState.UNDELIVERED
+    return JobState.FAILED if standing.missing_type else JobState.SUCCEEDED

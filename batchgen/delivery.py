@@ -1,0 +1,150 @@
+"""Bring the images of a recorded result to disk, and write down what came of each.
+
+A stage of its own: it holds no request's slot, costs nothing, and may be repeated freely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from batchgen.attempt import Entry, Request, job_from
+from batchgen.errors import AccountError, ImageError, ReadError, StorageError
+from batchgen.filename import image_file
+from batchgen.images import ImageStore, SavedImage
+from batchgen.job import Job
+from batchgen.outcome import image_urls
+from batchgen.queue_client import Fetched, QueueClient
+from batchgen.records import NoFile, Records
+from batchgen.retry import Backoff
+from batchgen.standing import Standing
+from batchgen.worker import Clock
+
+# Tries for one image in one go; a later run begins anew.
+TRIES = 4
+
+INSIDE = "data:"
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """What every download of a run shares.
+
+    Attributes:
+        client: The queue, to read a result again when an image's address no longer answers.
+        records: Where everything is written down.
+        images: Where the files go.
+        clock: Time and chance.
+        download: Whether images are downloaded at all.
+        delivered: Images that this run has brought to disk.
+    """
+
+    client: QueueClient
+    records: Records
+    images: ImageStore
+    clock: Clock
+    download: bool
+    backoff: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=20.0))
+    delivered: int = 0
+
+    async def deliver(self, standing: Standing, begun: Entry, result: Entry) -> None:
+        """Save what is missing of a job's images and record each.
+
+        Args:
+            standing: The job's own.
+            begun: The journal's `submitting` row of the attempt.
+            result: Its `completed` row.
+
+        Raises:
+            StorageError: The disk refused a file; what was saved before is recorded.
+            LedgerError: The disk refused a record.
+        """
+        job = job_from(begun)
+        marks = dict(standing.rows.images)
+        rows = []
+        try:
+            for index in range(standing.expected):
+                mark = marks.get(index)
+                if mark is not None and (mark.has_file or mark.status == "failed"):
+                    continue
+                image = await self._bring(job, result, index)
+                rows.append(self.records.image_row(job, standing, index, image, result))
+        finally:
+            if rows:
+                await self.records.write_rows(standing, rows)
+
+    async def _bring(self, job: Job, result: Entry, index: int) -> SavedImage | NoFile:
+        urls = image_urls(result.detail)
+        url = urls[index] if index < len(urls) else ""
+        if not url:
+            return NoFile(
+                status="failed",
+                error_type="missing_image",
+                error=f"{job.images} asked for, {sum(map(bool, urls))} in the result",
+            )
+        if url.startswith(INSIDE):
+            found = self._find_inside(result, index, url.removeprefix(INSIDE))
+            return found or NoFile(
+                status="failed",
+                error_type="expired",
+                error="it came inside the result; its file is gone",
+            )
+        if not self.download:
+            return NoFile(status="succeeded")
+        return await self._fetch(job, result.request, index, url)
+
+    def _find_inside(self, result: Entry, index: int, sha256: str) -> SavedImage | None:
+        images = result.detail.get("images")
+        image = images[index] if isinstance(images, list) else None
+        file = image.get("file") if isinstance(image, dict) else None
+        found = self.images.check(file, sha256) if isinstance(file, str) else None
+        if found is not None:
+            self.delivered += 1
+        return found
+
+    async def _fetch(
+        self, job: Job, request: Request | None, index: int, url: str
+    ) -> SavedImage | NoFile:
+        """Download one image; where its address is dead, ask for the result once more."""
+
+        def name(extension: str) -> str:
+            return image_file(
+                job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension
+            )
+
+        was_read_again = False
+        error = ImageError("")
+        for failures in range(1, TRIES + 1):
+            try:
+                saved = await self.images.download(url, name=name)
+            except StorageError:
+                raise
+            except ImageError as problem:
+                error = problem
+            else:
+                self.delivered += 1
+                return saved
+            if error.gone and was_read_again:
+                break
+            if request is not None and (error.gone or failures == TRIES - 1):
+                fresh = await self._read_again(job, request, index)
+                was_read_again = fresh is not None
+                url = fresh or url
+            if failures < TRIES:
+                jitter = 0.5 + 0.5 * self.clock.jitter()
+                wait = self.backoff.wait_s(failures=failures, jitter=jitter)
+                await self.clock.sleep(max(error.retry_after_s or 0.0, wait))
+        if error.gone and was_read_again:
+            return NoFile(status="failed", error_type="expired", error=str(error))
+        return NoFile(status="undelivered", error_type="download", error=str(error))
+
+    async def _read_again(self, job: Job, request: Request, index: int) -> str | None:
+        """Return where the result says the image is now; None if it gives no answer."""
+        try:
+            result = await self.client.result(job.endpoint, request)
+        except (ReadError, AccountError):
+            return None
+        if not isinstance(result, Fetched):
+            return None
+        urls = image_urls(result.output)
+        url = urls[index] if index < len(urls) else ""
+        return url if url and not url.startswith(INSIDE) else None

@@ -1,0 +1,374 @@
+"""The life of one attempt: submit it once, ask until it has ended, fetch what came of it.
+
+Whatever happens is written down before it is acted on. Failures come back as values; only a bug,
+or a disk that refuses to keep records, raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from batchgen.attempt import Request
+from batchgen.errors import (
+    AccountError,
+    ImageError,
+    NotSentError,
+    ReadError,
+    RefusedError,
+    StorageError,
+    ThrottledError,
+    UncertainError,
+)
+from batchgen.filename import image_file
+from batchgen.images import ImageStore, parse_data_uri
+from batchgen.job import Job, Json
+from batchgen.outcome import (
+    Completed,
+    Ending,
+    Failed,
+    Lost,
+    StillOpen,
+    complete,
+    failed,
+    judge,
+)
+from batchgen.pacing import Contact, Polling, ReadPace
+from batchgen.queue_client import (
+    Failure,
+    Fetched,
+    NotFound,
+    NotReady,
+    QueueClient,
+    Status,
+    encode_input,
+)
+from batchgen.records import Records
+from batchgen.retry import Again, Backoff, again
+from batchgen.standing import Standing
+
+logger = logging.getLogger(__name__)
+
+# So soon after the submission a 404 means nothing, in seconds.
+NEW_REQUEST_S = 30.0
+
+# How long a failure is left alone before the second read that has to confirm it, in seconds.
+SECOND_READ_S = 3.0
+
+# Reads that the account is barred from are tried for so long, in seconds: locks are known to flap.
+BARRED_READS_S = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Time and chance, passed in so that tests decide both.
+
+    Attributes:
+        now: The time of day, in UTC.
+        monotonic: A clock that never goes back, in seconds.
+        sleep: Waits so many seconds.
+        jitter: Draws from [0, 1).
+    """
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    jitter: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The service took the attempt; its names are on record."""
+
+    request: Request
+    ahead: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowDown:
+    """Nothing was accepted, for the time being; the attempt does not count."""
+
+    reason: str
+    retry_after_s: float | None = None
+    is_answer: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The service will never take this input."""
+
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """The key, the account or the endpoint is at fault; the job stays left to do."""
+
+    error: AccountError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertain:
+    """It may have been accepted; nobody can tell yet."""
+
+    reason: str
+
+
+Submission = Accepted | SlowDown | Rejected | Barred | Uncertain | Failed
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """What every attempt of a run shares.
+
+    Attributes:
+        client: The queue.
+        records: Where everything is written down.
+        images: Where images that come inside a result are put.
+        clock: Time and chance.
+        timeout_s: From the later of a request's submission and this run's first read of it.
+        polling: When to ask again.
+        reads: The inner limit on reads.
+        contact: Whether the service answers at all.
+        barred: Told of each read that the account is barred from.
+        backoff: Waits between failed reads.
+        waiting: The ids of requests that the service has not begun yet.
+        strange: States that nobody knew, to tell of each once.
+    """
+
+    client: QueueClient
+    records: Records
+    images: ImageStore
+    clock: Clock
+    timeout_s: float
+    polling: Polling
+    reads: ReadPace
+    contact: Contact
+    barred: Callable[[AccountError], None]
+    backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=30.0))
+    waiting: set[str] = field(default_factory=set)
+    strange: set[str] = field(default_factory=set)
+
+    async def submit(self, job: Job, standing: Standing, *, price_usd: Decimal) -> Submission:
+        """Send an attempt, once, and return what is known of it; both are on record by then."""
+        await self.records.submitting(job, standing, price_usd=price_usd)
+        try:
+            request, ahead = await self.client.submit(job.endpoint, encode_input(job.input))
+        except NotSentError as error:
+            self.contact.failed(self.clock.monotonic())
+            await self.records.refused(job, standing, str(error))
+            return SlowDown(reason=str(error), is_answer=False)
+        except UncertainError as error:
+            await self.records.unknown(job, standing, str(error))
+            return Uncertain(reason=str(error))
+        except ThrottledError as error:
+            self.contact.answered(self.clock.monotonic())
+            await self.records.refused(job, standing, str(error))
+            return SlowDown(reason=str(error), retry_after_s=error.retry_after_s)
+        except AccountError as error:
+            self.contact.answered(self.clock.monotonic())
+            await self.records.refused(job, standing, str(error), http=error.http)
+            return Barred(error=error)
+        except RefusedError as error:
+            self.contact.answered(self.clock.monotonic())
+            return await self._refused(job, standing, error)
+        self.contact.answered(self.clock.monotonic())
+        detail: dict[str, Json] = {} if ahead is None else {"queue_position": ahead}
+        await self.records.submitted(job, standing, request, detail=detail)
+        return Accepted(request=request, ahead=ahead)
+
+    async def follow(
+        self, job: Job, request: Request, *, ahead: int | None, age_s: float
+    ) -> Ending:
+        """Ask for a request until it has ended, or its time is up, and return how.
+
+        Args:
+            job: The job.
+            request: Its request.
+            ahead: Requests before it in the queue, as far as the service said.
+            age_s: Seconds since its submission; 0 for one that this run has just sent.
+        """
+        first_read = self.clock.monotonic()
+        began = first_read - age_s
+        until = first_read + self.timeout_s
+        delay = 0.0 if age_s else self.polling.delay_s(age_s=0.0, ahead=ahead)
+        before: Failure | None = None
+        try:
+            while True:
+                await self.clock.sleep(delay)
+                status = await self._read(
+                    lambda: self.client.status(job.endpoint, request), until=until
+                )
+                age = self.clock.monotonic() - began
+                found = await self._look(
+                    job, request, status, before=before, age_s=age, until=until
+                )
+                if found is not None and not isinstance(found, Failure):
+                    if isinstance(found, Completed):
+                        self.polling.learn(age)
+                    return found
+                # Judged only now, after a read: a machine that slept must not fail a request.
+                if self.clock.monotonic() >= until:
+                    return StillOpen(reason=f"no result after {self.timeout_s:g} s")
+                before = found
+                ahead = status.ahead if isinstance(status, Status) else None
+                delay = self.polling.delay_s(age_s=age, ahead=ahead)
+                if before is not None:
+                    delay = max(delay, SECOND_READ_S)
+        finally:
+            self.waiting.discard(request.request_id)
+
+    async def _look(
+        self,
+        job: Job,
+        request: Request,
+        status: Status | NotFound | StillOpen,
+        *,
+        before: Failure | None,
+        age_s: float,
+        until: float,
+    ) -> Ending | Failure | None:
+        """Return how the request ended; a `Failure` needs a second read; None: ask again."""
+        match status:
+            case StillOpen():
+                return status
+            case NotFound():
+                return Lost() if age_s >= NEW_REQUEST_S else None
+            case Status():
+                self._note_queue(request, status)
+                if not status.is_done:
+                    return None
+                return await self._fetch(job, request, status, before=before, until=until)
+
+    async def _refused(self, job: Job, standing: Standing, error: RefusedError) -> Submission:
+        if again(error.error_type) is Again.TRANSIENT:
+            # A failure that may pass, told by the POST itself: an attempt like any other.
+            outcome = Failed(error_type=error.error_type, message=str(error), http=error.http)
+            await self.records.failed(job, standing, None, outcome)
+            return outcome
+        await self.records.refused(
+            job,
+            standing,
+            str(error),
+            error_type=error.error_type,
+            http=error.http,
+            judges_input=True,
+        )
+        return Rejected(error_type=error.error_type, message=str(error))
+
+    async def _fetch(
+        self,
+        job: Job,
+        request: Request,
+        status: Status,
+        *,
+        before: Failure | None,
+        until: float,
+    ) -> Ending | Failure | None:
+        """Fetch the result; return a `Failure` that needs a second read, None if not ready."""
+        result = await self._read(lambda: self.client.result(job.endpoint, request), until=until)
+        match result:
+            case StillOpen():
+                return result
+            case Fetched():
+                return await self._kept(job, complete(result, status))
+            case NotReady():
+                return failed(None, status) if status.has_failed else None
+            case NotFound():
+                return failed(None, status) if status.error_type or status.has_failed else Lost()
+            case Failure():
+                return judge(result, status=status, before=before) or result
+
+    async def _kept(self, job: Job, ending: Completed | Failed) -> Ending:
+        """Put images that came inside a result into files, before the result is recorded."""
+        if isinstance(ending, Failed):
+            return ending
+        images = ending.output.get("images")
+        if not isinstance(images, list):
+            return ending
+        try:
+            for index, image in enumerate(images):
+                if isinstance(image, dict) and str(image.get("url", "")).startswith("data:"):
+                    await self._keep_inside(job, index, image)
+        except StorageError as error:
+            return StillOpen(reason=f"its image could not be stored: {error}")
+        return ending
+
+    async def _keep_inside(self, job: Job, index: int, image: dict[str, Json]) -> None:
+        def name(extension: str) -> str:
+            return image_file(
+                job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension
+            )
+
+        def save(url: str) -> tuple[str, str]:
+            saved = self.images.save(parse_data_uri(url), name=name)
+            return f"data:{saved.sha256}", saved.file
+
+        try:
+            image["url"], image["file"] = await asyncio.to_thread(save, str(image["url"]))
+        except StorageError:
+            raise
+        except ImageError as error:
+            image["url"], image["error"] = "", str(error)
+
+    async def _read(self, ask: Callable[[], Awaitable[T]], *, until: float) -> T | StillOpen:
+        """Read until there is an answer; what the account is barred from, not for ever."""
+        failures = 0
+        barred_since: float | None = None
+        while True:
+            wait = self.reads.turn_s(self.clock.monotonic())
+            if wait:
+                await self.clock.sleep(wait)
+            asked = None
+            try:
+                answer = await ask()
+            except ReadError as error:
+                self._note_read_error(error)
+                reason, asked = str(error), error.retry_after_s
+            except AccountError as error:
+                self.contact.answered(self.clock.monotonic())
+                self.barred(error)
+                barred_since = barred_since or self.clock.monotonic()
+                reason = str(error)
+                if self.clock.monotonic() - barred_since >= BARRED_READS_S:
+                    return StillOpen(reason=reason)
+            else:
+                self.contact.answered(self.clock.monotonic())
+                return answer
+            if self.clock.monotonic() >= until:
+                return StillOpen(reason=reason)
+            failures += 1
+            jitter = 0.5 + 0.5 * self.clock.jitter()
+            await self.clock.sleep(
+                max(asked or 0.0, self.backoff.wait_s(failures=failures, jitter=jitter))
+            )
+
+    def _note_read_error(self, error: ReadError) -> None:
+        now = self.clock.monotonic()
+        if error.http is None:
+            self.contact.failed(now)
+            return
+        self.contact.answered(now)
+        if error.http in (403, 425, 429):
+            self.reads.slow_down(now)
+
+    def _note_queue(self, request: Request, status: Status) -> None:
+        if status.state == "IN_QUEUE":
+            self.waiting.add(request.request_id)
+            return
+        self.waiting.discard(request.request_id)
+        if (
+            status.state != "IN_PROGRESS"
+            and not status.is_done
+            and status.state not in self.strange
+        ):
+            self.strange.add(status.state)
+            logger.warning("%s is in a state that is new to us, asked on", status.state)
