@@ -274,6 +274,18 @@ class Batch:
         if (state.jobs, state.folded) != (jobs, folded):
             self._save(replace(state, jobs=jobs, folded=folded))
 
+    def request_stop(self) -> None:
+        """Ask the process that runs this batch to stop; it looks every half second."""
+        replace_file(self.folder / STOP_NAME, timestamp(self._now()).encode())
+
+    def takes_stop_request(self) -> bool:
+        """Say whether somebody asked this process to stop; the request is used up by that."""
+        path = self.folder / STOP_NAME
+        if not path.exists():
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
     def compact(self, record: Record) -> int:
         """Move superseded ledger rows to the history; return how many.
 

@@ -46,13 +46,16 @@ class Delivery:
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=20.0))
     delivered: int = 0
 
-    async def deliver(self, standing: Standing, begun: Entry, result: Entry) -> None:
+    async def deliver(
+        self, standing: Standing, begun: Entry, result: Entry, *, tries: int = TRIES
+    ) -> None:
         """Save what is missing of a job's images and record each.
 
         Args:
             standing: The job's own.
             begun: The journal's `submitting` row of the attempt.
             result: Its `completed` row.
+            tries: How often one image is tried before it counts as undelivered.
 
         Raises:
             StorageError: The disk refused a file; what was saved before is recorded.
@@ -66,13 +69,17 @@ class Delivery:
                 mark = marks.get(index)
                 if mark is not None and (mark.has_file or mark.status == "failed"):
                     continue
-                image = await self._bring(job, result, index)
+                image = await self._bring(job, result, index, tries=tries)
+                if isinstance(image, NoFile) and mark is not None and mark.status == image.status:
+                    continue  # the ledger says so already
                 rows.append(self.records.image_row(job, standing, index, image, result))
         finally:
             if rows:
                 await self.records.write_rows(standing, rows)
 
-    async def _bring(self, job: Job, result: Entry, index: int) -> SavedImage | NoFile:
+    async def _bring(
+        self, job: Job, result: Entry, index: int, *, tries: int
+    ) -> SavedImage | NoFile:
         urls = image_urls(result.detail)
         url = urls[index] if index < len(urls) else ""
         if not url:
@@ -90,7 +97,7 @@ class Delivery:
             )
         if not self.download:
             return NoFile(status="succeeded")
-        return await self._fetch(job, result.request, index, url)
+        return await self._fetch(job, result.request, index, url, tries=tries)
 
     def _find_inside(self, result: Entry, index: int, sha256: str) -> SavedImage | None:
         images = result.detail.get("images")
@@ -102,7 +109,7 @@ class Delivery:
         return found
 
     async def _fetch(
-        self, job: Job, request: Request | None, index: int, url: str
+        self, job: Job, request: Request | None, index: int, url: str, *, tries: int
     ) -> SavedImage | NoFile:
         """Download one image; where its address is dead, ask for the result once more."""
 
@@ -113,7 +120,7 @@ class Delivery:
 
         was_read_again = False
         error = ImageError("")
-        for failures in range(1, TRIES + 1):
+        for failures in range(1, tries + 1):
             try:
                 saved = await self.images.download(url, name=name)
             except StorageError:
@@ -125,11 +132,11 @@ class Delivery:
                 return saved
             if error.gone and was_read_again:
                 break
-            if request is not None and (error.gone or failures == TRIES - 1):
+            if request is not None and (error.gone or failures >= tries - 1):
                 fresh = await self._read_again(job, request, index)
                 was_read_again = fresh is not None
                 url = fresh or url
-            if failures < TRIES:
+            if failures < tries:
                 jitter = 0.5 + 0.5 * self.clock.jitter()
                 wait = self.backoff.wait_s(failures=failures, jitter=jitter)
                 await self.clock.sleep(max(error.retry_after_s or 0.0, wait))

@@ -78,6 +78,7 @@ class Journal:
             self._file = _open_append(path)
             self._end = self._prepare(first_cell, end)
             self._fill_reserve()
+            self._reader = RowReader(path, first_cell=first_cell)
         except OSError as error:
             raise _cannot_write(path, error) from error
 
@@ -96,6 +97,10 @@ class Journal:
     def end(self) -> int:
         """Where the next row will begin, in bytes, once all that was appended is committed."""
         return self._end
+
+    def read_at(self, start: int) -> list[str]:
+        """Return the cells of the row that begins at `start`, in bytes; it must be durable."""
+        return self._reader.read_at(start)
 
     async def append(self, cells: Sequence[str]) -> int:
         """Append one row and return where it begins, in bytes, once it is durable.

@@ -18,7 +18,7 @@ MEMORY = 64
 
 
 @dataclass(slots=True, kw_only=True)
-class Rate:
+class Spacing:
     """At most so many events a second, evenly spaced.
 
     Attributes:
@@ -148,14 +148,14 @@ class ReadPace:
     """
 
     per_s: float | None = None
-    _rate: Rate = field(default_factory=Rate)
+    _spacing: Spacing = field(default_factory=Spacing)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     _changed_at: float = float("-inf")
 
     def turn_s(self, now: float) -> float:
         """Count one read and return the seconds to wait before it is made."""
-        wait = self._rate.wait_s(now)
-        self._rate.take(now)
+        wait = self._spacing.wait_s(now)
+        self._spacing.take(now)
         self._recent.append(now + wait)
         if self.per_s is not None and now - self._changed_at > 10.0:
             self._set(self.per_s * 1.1, now)
@@ -175,7 +175,7 @@ class ReadPace:
 
     def _set(self, per_s: float, now: float) -> None:
         self.per_s = per_s
-        self._rate.per_s = per_s
+        self._spacing.per_s = per_s
         self._changed_at = now
 
 

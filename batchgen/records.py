@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from batchgen.attempt import ANSWER, Entry, Request, job_detail, timestamp
+from batchgen.attempt import ANSWER, Entry, Request, job_detail, parse_entry, timestamp
 from batchgen.budget import ZERO, share
 from batchgen.endpoint import load_endpoint
 from batchgen.images import SavedImage
@@ -74,6 +74,10 @@ class Records:
     def time(self) -> str:
         """Return the present time as our files have it."""
         return timestamp(self._now())
+
+    def entry_at(self, start: int) -> Entry:
+        """Return the journal row that begins at `start`, in bytes."""
+        return parse_entry(self.journal.read_at(start))
 
     async def submitting(self, job: Job, standing: Standing, *, price_usd: Decimal) -> None:
         """Record the intent of one POST, with its reservation."""

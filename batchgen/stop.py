@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from batchgen.errors import AccountError
+from batchgen.settings import FailureLimit
+
+# So many jobs that fail in the same way at the very start mean that the manifest is wrong.
+CANARY = 5
 
 
 class Cause(Enum):
@@ -18,6 +24,7 @@ class Cause(Enum):
     DISK = (3, "the disk")
     FAILURES = (3, "too many failures")
     NO_ANSWER = (3, "no answer from the service")
+    MISTAKE = (3, "a mistake of batchgen itself")
     UNTIL = (4, "--until")
     CANCELLED = (4, "batchgen cancel")
 
@@ -50,3 +57,58 @@ class Stop:
     cause: Cause
     text: str
     mend: str = ""
+
+
+NO_KEY = Stop(cause=Cause.KEY, text="there is no key", mend='export FAL_KEY="id:secret"')
+
+
+def stop_for_account(error: AccountError) -> Stop:
+    """Return why a run stops whose account, key or endpoint is at fault."""
+    match error.cause:
+        case "key":
+            text, mend = f'fal does not take the key ("{error}")', "check FAL_KEY"
+            return Stop(cause=Cause.KEY, text=text, mend=mend)
+        case "locked":
+            text, mend = f'fal has locked the account ("{error}")', "top up"
+            return Stop(cause=Cause.LOCKED, text=text, mend=mend)
+        case "endpoint":
+            text = f'fal does not know the endpoint ("{error}")'
+            return Stop(cause=Cause.ENDPOINT, text=text, mend="check endpoint in the manifest")
+        case _:
+            text = (
+                f"the queue answers with a redirect (HTTP {error.http}), and the key follows none"
+            )
+            return Stop(cause=Cause.ENDPOINT, text=text, mend="check BATCHGEN_QUEUE_URL")
+
+
+@dataclass(slots=True, kw_only=True)
+class FailureGuard:
+    """Stops a run in which too many jobs fail.
+
+    Attributes:
+        limit: `--max-failures`, or None.
+    """
+
+    limit: FailureLimit | None = None
+    _first: list[str] = field(default_factory=list)
+
+    def check(self, error_type: str, *, failed: int, ended: int) -> Stop | None:
+        """Return why the run stops after one more job has failed, or None.
+
+        Args:
+            error_type: How it failed.
+            failed: Jobs that failed for good in this run, this one included.
+            ended: Jobs that ended in this run.
+        """
+        if self.limit is not None and self.limit.is_reached(failed=failed, ended=ended):
+            text = f"{failed:,} jobs have failed in this run (--max-failures {self.limit})"
+            return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
+        if failed == ended <= CANARY:
+            self._first.append(error_type)
+        if len(self._first) == CANARY and len(set(self._first)) == 1:
+            self._first.clear()
+            text = (
+                f"the first {CANARY} jobs have all failed with {error_type}, so the rest would too"
+            )
+            return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
+        return None

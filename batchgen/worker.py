@@ -60,8 +60,10 @@ NEW_REQUEST_S = 30.0
 # How long a failure is left alone before the second read that has to confirm it, in seconds.
 SECOND_READ_S = 3.0
 
-# Reads that the account is barred from are tried for so long, in seconds: locks are known to flap.
-BARRED_READS_S = 60.0
+# Reads that the account is barred from are tried for so long, in seconds: locks are known to
+# flap, wrong keys are not.
+LOCKED_READS_S = 60.0
+WRONG_KEY_READS_S = 5.0
 
 T = TypeVar("T")
 
@@ -125,6 +127,10 @@ class Uncertain:
 Submission = Accepted | SlowDown | Rejected | Barred | Uncertain | Failed
 
 
+def _ignore(error: AccountError) -> None:
+    """Tell nobody."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Worker:
     """What every attempt of a run shares.
@@ -152,7 +158,7 @@ class Worker:
     polling: Polling
     reads: ReadPace
     contact: Contact
-    barred: Callable[[AccountError], None]
+    barred: Callable[[AccountError], None] = _ignore
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=30.0))
     waiting: set[str] = field(default_factory=set)
     strange: set[str] = field(default_factory=set)
@@ -338,7 +344,8 @@ class Worker:
                 self.barred(error)
                 barred_since = barred_since or self.clock.monotonic()
                 reason = str(error)
-                if self.clock.monotonic() - barred_since >= BARRED_READS_S:
+                patience = WRONG_KEY_READS_S if error.cause == "key" else LOCKED_READS_S
+                if self.clock.monotonic() - barred_since >= patience:
                     return StillOpen(reason=reason)
             else:
                 self.contact.answered(self.clock.monotonic())

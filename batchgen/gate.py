@@ -1,0 +1,117 @@
+"""Decide whether the next request may be sent now, and if not, why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from batchgen.pacing import Spacing, Window
+from batchgen.stop import Cause, Stop
+
+# More results than this waiting for their download mean that submitting would only add to them.
+MOST_WAITING = 1000
+
+# Without one successful download for so long, in seconds, no more images are bought.
+NO_DOWNLOAD_S = 600.0
+
+# Room on the disk that is never used, in bytes: rows, the log, other programs.
+DISK_MARGIN_BYTES = 8 * 1024 * 1024
+
+# The size of an image, in bytes, before any has been seen; and how much larger than the average
+# seen so far one may be.
+FIRST_IMAGE_BYTES = 1_500_000
+ROOM_FACTOR = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Nothing may be sent at the moment.
+
+    Attributes:
+        wait_s: When to look again, in seconds.
+        reason: Why, for the progress line; `""` where it is nothing but the cap at work.
+    """
+
+    wait_s: float
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Gate:
+    """Everything that a request has to pass before it is sent.
+
+    Attributes:
+        window: How many may be open.
+        rate: How many a second.
+        folder: On the disk whose free space counts.
+        until_at: When submitting ends, in UTC, or None.
+        waiting: Results that wait for their download.
+        images: Images saved so far in this run.
+        image_bytes: Their bytes.
+        failing_since: Since when downloads have failed without one that worked, by the
+            monotonic clock in seconds; None while they work.
+        free_bytes: Tells the free space of a folder's disk.
+    """
+
+    window: Window
+    rate: Spacing
+    folder: Path
+    until_at: datetime | None = None
+    waiting: int = 0
+    images: int = 0
+    image_bytes: int = 0
+    failing_since: float | None = None
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+
+    def check(self, *, monotonic: float, now: datetime) -> Hold | Stop | None:
+        """Return why nothing may be sent now, or None if something may.
+
+        Args:
+            monotonic: The clock that never goes back, in seconds.
+            now: The time of day, in UTC.
+        """
+        if self.until_at is not None and now >= self.until_at:
+            return Stop(cause=Cause.UNTIL, text="the time given by --until has come")
+        if not self.window.has_room:
+            return Hold(wait_s=60.0, reason=self._slowed())
+        if (wait := self.window.wait_s(monotonic)) > 0:
+            return Hold(wait_s=wait, reason=self._slowed() or "waiting, as the service asked")
+        if (wait := self.rate.wait_s(monotonic)) > 0:
+            return Hold(wait_s=wait)
+        return self._check_downloads(monotonic) or self._check_disk()
+
+    @property
+    def floor_bytes(self) -> int:
+        """The free space that has to stay: every open request's images, and one more's."""
+        size = FIRST_IMAGE_BYTES
+        if self.images:
+            size = int(ROOM_FACTOR * self.image_bytes / self.images)
+        return DISK_MARGIN_BYTES + (self.window.open + self.waiting + 1) * size
+
+    def _slowed(self) -> str:
+        if not self.window.slowed:
+            return ""
+        return f"slowed by the service: {self.window.limit} open of {self.window.cap}"
+
+    def _check_downloads(self, monotonic: float) -> Hold | None:
+        if self.waiting > MOST_WAITING:
+            return Hold(wait_s=5.0, reason=f"{self.waiting:,} images wait for their download")
+        if self.failing_since is not None and monotonic - self.failing_since > NO_DOWNLOAD_S:
+            return Hold(wait_s=5.0, reason="no image can be downloaded, not submitting")
+        return None
+
+    def _check_disk(self) -> Hold | Stop | None:
+        free = self.free_bytes(self.folder)
+        if free >= self.floor_bytes:
+            return None
+        left = f"{free / 1e9:.1f} GB" if free >= 1e8 else f"{free / 1e6:.0f} MB"
+        if self.window.open or self.waiting:
+            return Hold(wait_s=1.0, reason=f"disk: {left} left, not submitting")
+        return Stop(
+            cause=Cause.DISK,
+            text=f"the disk is full: {left} left in {self.folder}",
+            mend=f"make room (at least {self.floor_bytes / 1e6:.0f} MB)",
+        )

@@ -1,0 +1,303 @@
+"""Put a run together from its parts, let it run, and say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from batchgen.attempt import timestamp
+from batchgen.batch import Batch
+from batchgen.delivery import Delivery
+from batchgen.downloads import Downloads
+from batchgen.errors import LedgerError, UsageError
+from batchgen.gate import Gate
+from batchgen.images import ImageStore
+from batchgen.manifest import Manifest
+from batchgen.pacing import Contact, Polling, ReadPace, Spacing, Window
+from batchgen.progress import Progress
+from batchgen.queue_client import QueueClient
+from batchgen.records import Records
+from batchgen.replay import Record
+from batchgen.report import Report
+from batchgen.retry import RetryRule
+from batchgen.runner import Runner
+from batchgen.service import Service
+from batchgen.settings import RunSettings, next_time
+from batchgen.state import JobState
+from batchgen.tally import count, drawn, undrawn
+from batchgen.todo import Todo
+from batchgen.worker import Clock, Worker
+
+logger = logging.getLogger(__name__)
+
+# A manifest of up to so many jobs is drawn to its end before the report, so that every count is
+# exact; of a larger one, what was not reached is counted by arithmetic.
+MOST_DRAWN_FOR_REPORT = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which part of a manifest a run is about.
+
+    Attributes:
+        sample: `--sample`, or `""`.
+        limit: `--limit`, or None.
+    """
+
+    sample: str = ""
+    limit: int | None = None
+
+
+def real_clock() -> Clock:
+    """Return the time and the chance of this machine."""
+    return Clock(
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        sleep=asyncio.sleep,
+        jitter=random.random,
+    )
+
+
+async def launch(
+    batch: Batch,
+    manifest: Manifest,
+    *,
+    service: Service,
+    settings: RunSettings,
+    selection: Selection,
+    progress: Progress,
+    began: Callable[[Runner], None],
+    price_usd: Decimal | None = None,
+    clock: Clock | None = None,
+) -> Report:
+    """Run a batch, from taking its lock to tidying its ledger.
+
+    Args:
+        batch: Its folder; made if it is new.
+        manifest: What to run; it becomes the batch's current manifest.
+        service: The queue.
+        settings: What the run keeps to.
+        selection: Which part of the manifest.
+        progress: Kept up to date meanwhile.
+        began: Told of the runner, so that signals can reach it.
+        price_usd: What a job costs whose endpoint has no price.
+        clock: Time and chance; the machine's if None.
+
+    Raises:
+        BusyError: Another process is running the batch.
+        LedgerError: Its files cannot be trusted, or cannot be written.
+        UsageError: It was made with another service.
+    """
+    clock = clock or real_clock()
+    started_at = clock.now()
+    batch.create(simulated=service.simulated)
+    with batch.lock(), _log_to(batch):
+        record = batch.replay(download=settings.download)
+        batch.takes_stop_request()  # one that nobody was there to see
+        batch.freeze(manifest, sample=selection.sample)
+        record.bill.limit_usd = settings.budget_usd
+        records = batch.open_records(record, service=service, manifest=manifest)
+        logger.info("run begins: %s, %s", manifest.batch, service.queue_url)
+        with records.journal, records.ledger:
+            todo = Todo(
+                manifest.jobs(sample=selection.sample or None),
+                record=record,
+                retry=_retry_rule(settings),
+                download=settings.download,
+                monotonic=clock.monotonic,
+            )
+            _begin_progress(progress, record, settings, manifest.count())
+            runner = await _run(
+                batch=batch,
+                records=records,
+                todo=todo,
+                service=service,
+                settings=settings,
+                selection=selection,
+                progress=progress,
+                began=began,
+                price_usd=price_usd,
+                clock=clock,
+            )
+            _draw_to_end(todo, manifest)
+        _tidy(batch, record)
+        report = _report(batch, runner, manifest, started_at=started_at)
+        if todo.is_drawn:
+            batch.remember_count(jobs=todo.drawn, folded=todo.folded)
+        logger.info("run ends with %d: %s", report.exit_code, report.reason or "done")
+        return report
+
+
+async def _run(
+    *,
+    batch: Batch,
+    records: Records,
+    todo: Todo,
+    service: Service,
+    settings: RunSettings,
+    selection: Selection,
+    progress: Progress,
+    began: Callable[[Runner], None],
+    price_usd: Decimal | None,
+    clock: Clock,
+) -> Runner:
+    """Connect to the service, and run."""
+    images = ImageStore(batch.folder, loopback=service.is_loopback)
+    images.remove_leftovers()
+    contact = Contact(began_at=clock.monotonic())
+    async with QueueClient(service, now=clock.now) as client, images:
+        worker = Worker(
+            client=client,
+            records=records,
+            images=images,
+            clock=clock,
+            timeout_s=settings.timeout_s,
+            polling=Polling(),
+            reads=ReadPace(),
+            contact=contact,
+        )
+        delivery = Delivery(
+            client=client,
+            records=records,
+            images=images,
+            clock=clock,
+            download=settings.download,
+        )
+        downloads = Downloads(
+            records=records,
+            delivery=delivery,
+            progress=progress,
+            monotonic=clock.monotonic,
+        )
+        gate = Gate(
+            window=Window(cap=settings.concurrency),
+            rate=Spacing(per_s=settings.rate.per_s if settings.rate else None),
+            folder=batch.folder,
+            until_at=_until_at(settings, clock.now()),
+        )
+        runner = Runner(
+            batch=batch,
+            records=records,
+            todo=todo,
+            settings=settings,
+            client=client,
+            worker=worker,
+            downloads=downloads,
+            gate=gate,
+            contact=contact,
+            clock=clock,
+            progress=progress,
+            price_usd=price_usd,
+            limit=selection.limit,
+        )
+        began(runner)
+        await runner.run()
+        return runner
+
+
+def _retry_rule(settings: RunSettings) -> RetryRule:
+    return RetryRule(mode=settings.retry, max_attempts=settings.max_attempts)
+
+
+def _until_at(settings: RunSettings, now: datetime) -> datetime | None:
+    if settings.until is None:
+        return None
+    return next_time(settings.until, now=now.astimezone()).astimezone(UTC)
+
+
+def _begin_progress(progress: Progress, record: Record, settings: RunSettings, total: int) -> None:
+    tally = count(record.jobs.values(), retry=_retry_rule(settings), download=settings.download)
+    progress.total = total
+    progress.succeeded = tally.states[JobState.SUCCEEDED]
+    progress.failed = tally.states[JobState.FAILED]
+    progress.unknown = tally.states[JobState.UNKNOWN]
+    progress.undelivered = tally.states[JobState.UNDELIVERED]
+
+
+def _draw_to_end(todo: Todo, manifest: Manifest) -> None:
+    """Find out which jobs the manifest has beyond those that the run has reached."""
+    if not todo.is_drawn and manifest.count() <= MOST_DRAWN_FOR_REPORT:
+        while not todo.is_drawn:
+            todo.draw(only_mark=True)
+
+
+def _tidy(batch: Batch, record: Record) -> None:
+    """Move superseded rows out of the ledger; if that cannot be done, it means the same."""
+    try:
+        batch.compact(record)
+    except LedgerError as error:
+        logger.warning("the ledger was not tidied: %s", error)
+
+
+def _report(batch: Batch, runner: Runner, manifest: Manifest, *, started_at: datetime) -> Report:
+    todo, record = runner.todo, runner.records.record
+    former = sum(1 for standing in undrawn(record) if standing.state is not None)
+    if todo.is_drawn:
+        standings = drawn(record)
+        jobs, images = todo.drawn, todo.images
+    else:
+        # Nobody knows yet which of the jobs on record the manifest still has: most, as a rule.
+        standings, former = record.jobs.values(), 0
+        jobs = max(manifest.count() - todo.folded, len(record.jobs))
+        images = todo.images + (jobs - todo.drawn)
+    return Report(
+        batch=batch.name,
+        folder=batch.folder,
+        simulated=runner.client.service.simulated,
+        jobs=jobs,
+        images=images,
+        tally=count(standings, retry=runner.retry, download=runner.settings.download),
+        bill=record.bill,
+        submitted=runner.submitted,
+        stop=runner.stopped,
+        former=former,
+        folded=todo.folded,
+        quoted_usd=todo.quoted_usd if todo.is_drawn else None,
+        limit=runner.limit,
+        started_at=timestamp(started_at),
+        finished_at=runner.records.time(),
+    )
+
+
+@contextmanager
+def _log_to(batch: Batch) -> Iterator[None]:
+    """Tell what happens in `run.log` while the batch runs."""
+    try:
+        handler = logging.FileHandler(batch.log_path, encoding="utf-8")
+    except OSError as error:
+        raise LedgerError(f"cannot write {batch.log_path}: {error.strerror}") from error
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
+    )
+    package = logging.getLogger("batchgen")
+    before = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(before)
+        handler.close()
+
+
+def check_service(batch: Batch, service: Service) -> None:
+    """Refuse to mix a simulated batch with a real one.
+
+    Raises:
+        UsageError: The folder was made by the other.
+    """
+    if batch.state is None or batch.state.simulated == service.simulated:
+        return
+    made, asked = ("simulated", "real") if batch.state.simulated else ("real", "simulated")
+    raise UsageError(
+        f"{batch.folder} is a {made} batch; a {asked} run needs a folder of its own. "
+        "Nothing was sent."
+    )
