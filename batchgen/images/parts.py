@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
 
-from batchgen.errors import StorageError
+from batchgen.errors import ImageError, StorageError
 from batchgen.journal import sync_folder
 
 PARTS_FOLDER = "images/.part"
@@ -83,7 +83,8 @@ class Parts:
                 is replaced.
 
         Raises:
-            StorageError: The disk refused it, or the name leads out of the batch's folder.
+            ImageError: The name leads out of the batch's folder.
+            StorageError: The disk refused it.
         """
         final = self.path_of(file)
         with _disk_errors(final):
@@ -121,12 +122,12 @@ class Parts:
         """Return where a file of the batch lies.
 
         Raises:
-            StorageError: The name leads out of the batch's folder.
+            ImageError: The name leads out of the batch's folder.
         """
         # Windows knows more ways out of a folder; what is not safe there is not safe anywhere.
         name = PureWindowsPath(file)
         if not name.parts or name.anchor or ".." in name.parts or "\\" in file:
-            raise StorageError(f"{file!r} is not a file of this batch")
+            raise ImageError(f"{file!r} is not a file of this batch")
         return self._folder / file
 
     def _sync_file(self, part: Path) -> None:

@@ -158,7 +158,8 @@ class ImageStore:
         """Return what is on disk under a name, measured; None if it is missing or damaged.
 
         Args:
-            file: The name, relative to the batch's folder.
+            file: The name, relative to the batch's folder; nothing is there under one that
+                leads out of it.
             sha256: What its bytes should hash to, in hex; `""` if that is not known.
 
         Raises:
