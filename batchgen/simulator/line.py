@@ -46,7 +46,7 @@ class Line:
         self._last_ticket = 0
         self._tickets: list[int] = []  # of those who wait, in order
         self._waiting: dict[int, Request] = {}  # by ticket
-        self._stuck: set[Request] = set()
+        self._stuck: dict[Request, None] = {}  # in the order in which they got stuck
         self._events: list[tuple[float, int, int, Request]] = []
         self._ties = 0
 
@@ -61,7 +61,7 @@ class Line:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         if STUCK_IN_QUEUE in request.marks:
-            self._stuck.add(request)
+            self._stuck[request] = None
         else:
             self._queue(request, ready_at=at + self._queued_s)
         if request.start_within_s is not None:
@@ -109,7 +109,7 @@ class Line:
 
     def release(self, *, at: float) -> int:
         """Let the stuck requests go on as if nothing had been; returns how many there were."""
-        stuck = sorted(self._stuck, key=lambda request: request.sent_at)
+        stuck = list(self._stuck)
         self._stuck.clear()
         for request in stuck:
             request.marks -= {STUCK, STUCK_IN_QUEUE}
@@ -136,7 +136,7 @@ class Line:
 
     def _start(self, request: Request, *, at: float) -> None:
         if STUCK in request.marks:
-            self._stuck.add(request)
+            self._stuck[request] = None
             request.start(at=at, due_at=None)
             return
         steps_back = STEP_BACK in request.marks and not request.attempts
@@ -160,7 +160,7 @@ class Line:
         self.open -= 1
 
     def _leave(self, request: Request) -> None:
-        self._stuck.discard(request)
+        self._stuck.pop(request, None)
         if self._waiting.pop(request.ticket, None) is not None:
             del self._tickets[bisect.bisect_left(self._tickets, request.ticket)]
 
