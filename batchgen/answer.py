@@ -104,11 +104,12 @@ class Answer:
     def _message(self) -> str:
         body = self.body or {}
         entry = self._model_error()
+        error = body.get("error")
         for value in (
             entry.get("msg") if entry else None,
             entry.get("message") if entry else None,
             body.get("detail"),
-            body.get("error"),
+            error.get("message") if isinstance(error, dict) else error,  # the platform's form
             body.get("message"),
         ):
             if isinstance(value, str) and value:

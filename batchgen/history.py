@@ -25,7 +25,8 @@ class HistoryEntry:
         ended_at: When it was done, in UTC; None if it is not, or the entry does not say.
         status_code: How it ended; None if the entry does not say.
         input: What was sent; None if that was not kept. Such an entry proves nothing.
-        output: The result; None if there is none, or it was not kept.
+        output: What came of it, which for a failed request may be its error; None if nothing
+            did, or it was not kept.
     """
 
     request_id: str
@@ -34,6 +35,12 @@ class HistoryEntry:
     status_code: int | None = None
     input: dict[str, Json] | None = None
     output: dict[str, Json] | None = None
+
+    @property
+    def result(self) -> dict[str, Json] | None:
+        """The output, if the request did not fail."""
+        has_failed = self.status_code is not None and not 200 <= self.status_code < 300
+        return None if has_failed else self.output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,6 +249,7 @@ class PlatformClient:
 def _may_pass(http: int | None) -> bool:
     """Say whether a page that could not be read may be there the next time.
 
-    A 403 that gets here speaks of how often we ask; a 200, of a page that was none.
+    A 403 that gets here speaks of how often we ask; a 200, of a page that was none. A 404 is
+    more likely a deployment's hiccup than an address that is wrong.
     """
-    return http in (None, 200, 403, 408, 425, 429) or http >= 500
+    return http in (None, 200, 403, 404, 408, 425, 429) or http >= 500

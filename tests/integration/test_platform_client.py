@@ -180,6 +180,7 @@ async def test_entries_without_a_name_are_all_given(platform: Platform) -> None:
         pytest.param(status(500), id="500"),
         pytest.param(status(502), id="502"),
         pytest.param(status(429), id="429"),
+        pytest.param(status(404), id="404"),
         pytest.param(status(408), id="408"),
         pytest.param(status(403, {"detail": "Rate limit exceeded"}), id="403 that means the rate"),
         pytest.param(text("<html>"), id="HTML"),
@@ -222,7 +223,7 @@ async def test_but_not_for_ever_and_a_part_is_not_taken_for_the_whole(platform: 
 
 @pytest.mark.parametrize(
     "code",
-    [pytest.param(code, id=str(code)) for code in (204, 301, 302, 307, 400, 404, 405, 410, 422)],
+    [pytest.param(code, id=str(code)) for code in (204, 301, 302, 307, 400, 405, 410, 422)],
 )
 async def test_what_will_be_the_same_next_time_is_asked_once(platform: Platform, code: int) -> None:
     platform.will(status(code, Location=f"{platform.url}/elsewhere"))
@@ -269,6 +270,14 @@ async def test_a_key_that_may_not_read_the_history(
 
     assert (caught.value.cause, caught.value.http) == (cause, code)
     assert len(platform.seen) == 1
+
+
+async def test_the_platform_has_a_form_of_its_own_for_errors(platform: Platform) -> None:
+    body = {"error": {"type": "authorization_error", "message": "Authentication is required"}}
+    platform.will(status(401, body))
+
+    with pytest.raises(AccountError, match="Authentication is required"):
+        await read_all(platform.client())
 
 
 async def test_the_platform_says_when_to_come_back(platform: Platform) -> None:

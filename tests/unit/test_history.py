@@ -91,6 +91,21 @@ def test_the_code_is_a_number_or_not_told(value: Json, expected: int | None) -> 
 
 
 @pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param(200, {"images": []}, id="a success"),
+        pytest.param(None, {"images": []}, id="not told"),
+        pytest.param(422, None, id="the error of a failure"),
+        pytest.param(500, None, id="the error of the service"),
+    ],
+)
+def test_the_output_of_a_failed_request_is_no_result(
+    code: int | None, expected: dict[str, Json] | None
+) -> None:
+    assert entry_of(status_code=code, json_output={"images": []}).result == expected
+
+
+@pytest.mark.parametrize(
     ("rest", "expected"),
     [
         pytest.param({}, None, id="nothing said"),
