@@ -100,7 +100,7 @@ def test_a_stuck_request_holds_no_runner_and_goes_on_when_it_is_released() -> No
     ]
     assert line.open == 2
     assert line.release(at=1000.0) == 2
-    assert line.advance(1002.0) == [queued, running]
+    assert line.advance(1002.0) == [running, queued]
 
 
 def test_a_request_that_waits_is_cancelled_and_the_others_move_up() -> None:
