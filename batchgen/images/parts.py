@@ -10,6 +10,7 @@ removed by the next writer; no view takes it for an image, because its folder is
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -18,7 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
 
 from batchgen.errors import ImageError, StorageError
-from batchgen.journal import sync_folder
 
 PARTS_FOLDER = "images/.part"
 
@@ -28,6 +28,9 @@ _PART_NAME = re.compile(r"[0-9]+-[0-9]+")
 # Of so many folders it is remembered that their names are durable, so that a batch with a
 # folder for each job does not fill the memory.
 _REMEMBERED_FOLDERS = 10_000
+
+# What some network file systems answer who keep their names durable in their own way.
+_NOT_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 # A process has one sequence, however many stores it opens.
 _numbers = itertools.count()
@@ -91,7 +94,7 @@ class Parts:
             self._sync_file(part)
             final.parent.mkdir(parents=True, exist_ok=True)
             part.replace(final)
-            sync_folder(final.parent)
+            self._sync_folder(final.parent)
             self._make_durable(final.parent)
 
     def discard(self, part: Path) -> None:
@@ -137,6 +140,19 @@ class Parts:
         finally:
             os.close(handle)
 
+    def _sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable, where the system knows such a thing."""
+        if os.name == "nt":
+            return
+        handle = _open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._sync(handle)
+        except OSError as error:
+            if error.errno not in _NOT_SYNCED:
+                raise
+        finally:
+            os.close(handle)
+
     def _make_durable(self, folder: Path) -> None:
         """Sync the parents of a folder, once: the run that made it may not have come so far."""
         new: list[Path] = []
@@ -144,7 +160,7 @@ class Parts:
             new.append(folder)
             folder = folder.parent
         for made in new:
-            sync_folder(made.parent)
+            self._sync_folder(made.parent)
         if len(self._durable) + len(new) > _REMEMBERED_FOLDERS:
             self._durable.clear()
         self._durable.update(new)

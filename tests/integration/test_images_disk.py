@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -55,16 +57,24 @@ def test_an_image_that_is_written_again_replaces_the_one_that_was_there(
     assert files_of(tmp_path) == [saved.file]
 
 
-def test_the_file_is_synced_before_it_has_its_name(tmp_path: Path) -> None:
-    names_at_sync: list[list[str]] = []
-    store = ImageStore(
-        tmp_path, loopback=True, sync=lambda _: names_at_sync.append(files_of(tmp_path))
-    )
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no sync of folders")
+def test_an_image_is_durable_and_so_is_every_name_on_the_way_to_it(tmp_path: Path) -> None:
+    synced: list[int] = []
+    names: list[list[str]] = []
 
-    store.save(PNG, name=name)
+    def sync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        names.append(files_of(tmp_path))
 
-    assert [len(names) for names in names_at_sync] == [1]
-    assert names_at_sync[0][0].startswith("images/.part/")
+    store = ImageStore(tmp_path, loopback=True, sync=sync)
+    file, other = store.save(PNG, name=name), store.save(PNG, name="images/kz/other.{}".format)
+
+    folders = [tmp_path / "images/kz", tmp_path / "images", tmp_path]
+    assert synced[:4] == [path.stat().st_ino for path in [tmp_path / file.file, *folders]]
+    assert names[0][0].startswith("images/.part/")
+    assert names[1] == [file.file]
+    # The folders above were made durable already.
+    assert synced[4:] == [path.stat().st_ino for path in [tmp_path / other.file, folders[0]]]
 
 
 def test_a_disk_that_refuses_to_sync_leaves_no_file(tmp_path: Path) -> None:
@@ -76,6 +86,27 @@ def test_a_disk_that_refuses_to_sync_leaves_no_file(tmp_path: Path) -> None:
 
     assert caught.value.errno == errno.EIO
     assert files_of(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "is_saved"),
+    [
+        pytest.param(errno.EINVAL, True, id="a file system that knows no sync of folders"),
+        pytest.param(errno.EIO, False, id="a disk that fails"),
+    ],
+)
+def test_a_folder_that_cannot_be_synced(tmp_path: Path, number: int, is_saved: bool) -> None:
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    store = ImageStore(tmp_path, loopback=True, sync=sync)
+
+    if is_saved:
+        assert store.check(store.save(PNG, name=name).file)
+    else:
+        with pytest.raises(StorageError, match="Input/output error"):
+            store.save(PNG, name=name)
 
 
 # What a process does that dies when it is about to make an image durable.

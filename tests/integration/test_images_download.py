@@ -496,7 +496,7 @@ async def test_the_event_loop_goes_on_while_an_image_is_synced(
     async with ImageStore(tmp_path, loopback=True, sync=sync) as store:
         await store.download(host.play("/a.png", answer(PNG)), name=name)
 
-    assert turns == 1
+    assert turns > 0
 
 
 async def test_a_download_that_is_called_off_leaves_nothing(
