@@ -314,10 +314,12 @@ class QueueClient:
         async with session.request(
             method, url, headers=headers, data=data, allow_redirects=False
         ) as response:
-            content = await response.content.read(MAX_ANSWER_BYTES)
-            while len(content) < MAX_ANSWER_BYTES and (more := await response.content.read()):
-                content += more
-            return parse_answer(response.status, response.headers, content)
+            content = bytearray()
+            async for piece in response.content.iter_any():
+                content += piece
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise aiohttp.ClientPayloadError("the answer does not end")
+            return parse_answer(response.status, response.headers, bytes(content))
 
     def _accepted(self, answer: Answer) -> tuple[Request, int | None]:
         """Return the names in the answer to a POST, or raise what it proves."""

@@ -1,0 +1,7 @@
+"""`python -m batchgen` is `batchgen`."""
+
+from __future__ import annotations
+
+from batchgen.cli import main
+
+main()

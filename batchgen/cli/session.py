@@ -1,0 +1,292 @@
+"""A run at the command line: check, ask, run, say what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+from batchgen.batch import Batch, digest_of, find_batch
+from batchgen.cli.options import RunOptions, environment
+from batchgen.cli.progress_line import ProgressLine
+from batchgen.cli.summary import summarise
+from batchgen.cli.talk import ask, give, is_watched, say
+from batchgen.errors import AccountError, UsageError
+from batchgen.launch import Selection, check_service, launch
+from batchgen.manifest import Manifest, load_manifest
+from batchgen.progress import Progress
+from batchgen.report import Report
+from batchgen.runner import Runner
+from batchgen.service import Service, find_service
+from batchgen.settings import RunSettings, parse_portion, settle
+from batchgen.simulated import simulated_service
+from batchgen.stop import Cause, Stop
+
+# Above this a person is asked, in USD.
+ASK_ABOVE_USD = Decimal(10)
+
+NO_KEY = """There is no key. Get one at fal.ai/dashboard/keys, then
+    export FAL_KEY="id:secret"              PowerShell:  $env:FAL_KEY = "id:secret"
+  or keep it in a file: --env-file .env     Without a key:  --simulate
+Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """One run that somebody asked for.
+
+    Attributes:
+        batch: Its folder.
+        manifest: What to run.
+        options: What the command line says.
+        settings: What the run keeps to.
+        selection: Which part of the manifest.
+        command: The command that goes on, without the options that are for one call only.
+        simulated: Whether it runs against the simulator.
+    """
+
+    batch: Batch
+    manifest: Manifest
+    options: RunOptions
+    settings: RunSettings
+    selection: Selection
+    command: str
+    simulated: bool
+
+
+def run_manifest(path: Path, options: RunOptions) -> int:
+    """Run a manifest and return the exit code.
+
+    Raises:
+        BatchgenError: It cannot run; nothing was sent.
+    """
+    manifest = load_manifest(path)
+    name = f"{manifest.batch}-simulated" if options.simulate else manifest.batch
+    batch = Batch(options.jobs_dir / name)
+    _check_place(batch, path)
+    return _go(
+        Errand(
+            batch=batch,
+            manifest=manifest,
+            options=options,
+            settings=merged_settings(manifest, options),
+            selection=Selection(sample=_checked_sample(options.sample), limit=options.limit),
+            command=_command_of("run", str(path), options, simulate=options.simulate),
+            simulated=options.simulate,
+        )
+    )
+
+
+def resume_batch(reference: str, options: RunOptions, *, whole: bool) -> int:
+    """Go on with a batch from its own manifest and return the exit code.
+
+    Raises:
+        BatchgenError: It cannot run; nothing was sent.
+    """
+    batch = find_batch(reference, jobs_dir=options.jobs_dir)
+    manifest = batch.load_frozen()
+    sample = "" if whole or batch.state is None else batch.state.sample
+    if sample and not options.quiet:
+        say(f"{batch.name} stays inside its sample of {sample}; --all lifts that.")
+    return _go(
+        Errand(
+            batch=batch,
+            manifest=manifest,
+            options=options,
+            settings=merged_settings(manifest, options),
+            selection=Selection(sample=sample, limit=options.limit),
+            command=_command_of("resume", reference, options, simulate=False),
+            simulated=batch.state is not None and batch.state.simulated,
+        )
+    )
+
+
+def merged_settings(manifest: Manifest, options: RunOptions) -> RunSettings:
+    """Return what a run keeps to: the command line stands above the file.
+
+    Raises:
+        UsageError: An option does not take its value.
+    """
+    mistakes = []
+    given = {}
+    for name, value in options.settings.items():
+        try:
+            given[name] = settle(name, value)
+        except ValueError as error:
+            mistakes.append(f"--{str(error).replace('_usd', '').replace('_', '-', 1)}")
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    return RunSettings.merged(manifest.run, given)
+
+
+def _go(errand: Errand) -> int:
+    options = errand.options
+    say_where(errand.batch, quiet=options.quiet)
+    if options.dry_run:
+        from batchgen.cli.plan import show_plan  # noqa: PLC0415 - not every run shows one
+
+        return show_plan(errand.batch, errand.manifest, options, errand.settings, errand.selection)
+    if errand.batch.state is not None and errand.batch.state.simulated != errand.simulated:
+        check_service(errand.batch, replace(Service(), simulated=errand.simulated))
+    _check_price(errand)
+    service = None if errand.simulated else find_service(environment(), env_file=options.env_file)
+    if service is not None and not service.key and errand.batch.is_new:
+        raise AccountError(NO_KEY, cause="key", http=0)
+    for warning in errand.manifest.warnings if not options.quiet else ():
+        say(f"warning: {warning}")
+    _ask(errand, is_free=service is None or service.is_free)
+    if service is None:
+        errand.batch.create(simulated=True)
+        with simulated_service(errand.batch.folder) as simulator:
+            return _run(errand, simulator)
+    return _run(errand, service)
+
+
+def say_where(batch: Batch, *, quiet: bool) -> None:
+    """Say which folder it is about, and whether that is new: the first line of every run."""
+    if not quiet:
+        begun = "new" if batch.is_new or batch.state is None else f"begun {batch.state.created_at}"
+        say(f"{batch.folder}  ({begun})")
+
+
+def _run(errand: Errand, service: Service) -> int:
+    options = errand.options
+    progress = Progress()
+    line = ProgressLine(errand.batch.name, progress, quiet=options.quiet)
+    with _spoken_log(verbose=options.verbose):
+        report = asyncio.run(_launch(errand, service, progress, line))
+    if options.as_json:
+        document = report.as_json(next_command=errand.command if report.again else "")
+        give(json.dumps(document, ensure_ascii=False, indent=1))
+    if not options.quiet or report.exit_code:
+        say(summarise(report, command=errand.command))
+    return report.exit_code
+
+
+async def _launch(
+    errand: Errand, service: Service, progress: Progress, line: ProgressLine
+) -> Report:
+    def began(runner: Runner) -> None:
+        line.follow(runner.records.record.bill)
+        _obey_signals(runner)
+
+    async with line:
+        return await launch(
+            errand.batch,
+            errand.manifest,
+            service=service,
+            settings=errand.settings,
+            selection=errand.selection,
+            progress=progress,
+            began=began,
+            price_usd=errand.options.price_usd,
+        )
+
+
+def _obey_signals(runner: Runner) -> None:
+    """First signal: submit nothing more. Second: read nothing more. Third: at once."""
+    seen = 0
+
+    def obey() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            runner.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
+            say(
+                f"\nStopping: nothing more is submitted; {runner.gate.window.open} open requests "
+                "are being waited for. Ctrl-C again leaves them for the next run."
+            )
+        elif seen == 2:
+            runner.abort()
+            say("\nLeaving the open requests for the next run; they are on record.")
+        else:
+            os._exit(130)
+
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or signal.getsignal(number) is signal.SIG_IGN:
+            continue  # as under nohup
+        try:
+            loop.add_signal_handler(number, obey)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(obey))
+
+
+def _check_place(batch: Batch, manifest: Path) -> None:
+    """Refuse to begin anew what was begun beside the manifest: it would be bought again."""
+    beside = (manifest.absolute().parent / "jobs" / batch.folder.name).resolve()
+    if batch.is_new and beside.is_dir() and beside != batch.folder.resolve():
+        raise UsageError(
+            f"{batch.folder} would be new, but {beside} exists beside the manifest: a run from "
+            "another folder would buy everything again.\n"
+            f"  Go on with that one:  --jobs-dir {shlex.quote(str(beside.parent))}\n"
+            "  Begin anew all the same:  give it another name (batch: in the manifest)"
+        )
+
+
+def _check_price(errand: Errand) -> None:
+    if errand.settings.budget_usd is None or errand.options.price_usd is not None:
+        return
+    if errand.manifest.price_bound_usd() is None:
+        raise UsageError(
+            f"{', '.join(errand.manifest.endpoints)}: there is no price for it, so the budget of "
+            f"${errand.settings.budget_usd} could not be kept. Say what a job costs: --price USD"
+        )
+
+
+def _checked_sample(sample: str) -> str:
+    if not sample:
+        return ""
+    try:
+        return str(parse_portion(sample))
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
+
+
+def _ask(errand: Errand, *, is_free: bool) -> None:
+    """Ask what has to be asked before money is spent.
+
+    Raises:
+        UsageError: The answer was no, or there is nobody to ask.
+    """
+    from batchgen.cli.questions import ask_before_leaving, ask_before_spending  # noqa: PLC0415
+
+    del is_free, ask_before_leaving, ask_before_spending
+
+
+def _command_of(verb: str, subject: str, options: RunOptions, *, simulate: bool) -> str:
+    """Return the command that goes on: with its selection, without what is for one call."""
+    parts = ["batchgen", verb, shlex.quote(subject)]
+    if options.sample:
+        parts += ["--sample", options.sample]
+    if simulate:
+        parts.append("--simulate")
+    if options.jobs_dir != Path("jobs") and "BATCHGEN_JOBS_DIR" not in os.environ:
+        parts += ["--jobs-dir", shlex.quote(str(options.jobs_dir))]
+    return " ".join(parts)
+
+
+@contextmanager
+def _spoken_log(*, verbose: bool) -> Iterator[None]:
+    """Say on stderr what run.log says, if that was asked for."""
+    if not verbose:
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package = logging.getLogger("batchgen")
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
