@@ -104,8 +104,9 @@ async def test_no_key_and_no_cookie_goes_along(host: ImageHost, store: ImageStor
     host.redirect("/b.png", "/c.png")
     host.play("/c.png", answer(PNG))
 
-    await store.download(first, name=name)
-    await store.download(host.url + "/b.png", name=name)
+    # Under a name: cookies are kept for names, and not for bare addresses.
+    for url in (first, host.url + "/b.png"):
+        await store.download(url.replace("127.0.0.1", "localhost"), name=name)
 
     assert [seen.path for seen in host.seen] == ["/a.png", "/b.png", "/c.png"]
     for seen in host.seen:
@@ -311,7 +312,10 @@ async def test_the_length_of_the_result_counts_where_the_host_tells_none(
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param([answer(PNG)], id="by what it announces"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nContent-Length: 5001\r\n\r\n", Pause(2.0)],
+            id="by what it announces",
+        ),
         pytest.param([chunked(PNG)], id="by what comes"),
         pytest.param(
             [answer(gzip.compress(bytes(10**6)), headers={"Content-Encoding": "gzip"})],
@@ -320,7 +324,7 @@ async def test_the_length_of_the_result_counts_where_the_host_tells_none(
     ],
 )
 async def test_an_image_that_is_too_large_is_not_read_to_its_end(
-    host: ImageHost, tmp_path: Path, script: list[bytes]
+    host: ImageHost, tmp_path: Path, script: list[bytes | Pause]
 ) -> None:
     url = host.play("/a.png", *script)
 
@@ -329,6 +333,15 @@ async def test_an_image_that_is_too_large_is_not_read_to_its_end(
             await store.download(url, name=name)
 
     assert files_of(tmp_path) == []
+
+
+async def test_a_large_page_instead_of_an_image_is_not_read_to_its_end(
+    host: ImageHost, store: ImageStore
+) -> None:
+    url = host.play("/a.png", answer(b"<html>" + b" " * 9_000_000)[:-1], Pause(2.0))
+
+    with pytest.raises(ImageError, match="not an image"):
+        await store.download(url, name=name)
 
 
 @pytest.mark.parametrize(
