@@ -198,6 +198,8 @@ class Composer:
         plain = is_plain(event)
         if plain:
             self._stop_at(yaml_traps.cut(self._source, event, name=self.name, flow=self._in_flow))
+            entry = yaml_traps.entry_in_text(self._source, event)
+            self.mistakes += [entry] if entry else []
         return Node(
             kind="scalar",
             value=_plain_value(restored(event.value)) if plain else restored(event.value),

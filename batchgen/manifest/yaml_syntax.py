@@ -188,6 +188,10 @@ class Syntax:
         indent = self.at - begin
         outer = self.since - self.source.line_start(self.since)
         line = self.source.text[begin : self.source.line_end(self.at)].strip()
+        if self.source.text[begin : self.at].strip():
+            rest = self.source.original[self.at : self.source.line_end(self.at)]
+            words = f"'{rest}' cannot stand here; a text with such characters stands in quotes."
+            return Trap(self.at, words)
         if "collection" in self.problem and indent == outer:
             words = f"'{line}' stands in a list and does not begin with a dash."
         elif indent == outer:

@@ -14,6 +14,7 @@ from batchgen.manifest.yaml_source import Source, Trap, quoted, suggestion
 _CUT = re.compile(r" +#(?![\s#=*~+.!/-]|\Z)")
 _COLOUR_FIRST = re.compile(r"#(?=\w)")
 _COLOUR_NEXT = re.compile(r" *, *#(?=[0-9A-Fa-f]{3,8}\b)")
+_DASH_BELOW = re.compile(r"\n *-(?= )")
 _BRACES = re.compile(r"\{\{.*?\}\}|\{\{")
 _BRACED_IN_FLOW = re.compile(r"\{\{.*?\}\}(?:[^,{}\[\]\n]*\{\{.*?\}\})*[^,{}\[\]\n]*")
 
@@ -50,6 +51,17 @@ def cut(source: Source, event: yaml.ScalarEvent, *, name: str, flow: bool) -> Tr
     )
     line = source.in_quotes(start, value, flow=flow)
     return Trap(at, suggestion(words, line), "_", at)
+
+
+def entry_in_text(source: Source, event: yaml.ScalarEvent) -> Trap | None:
+    """Return the trap of an entry that is indented too deep and joins the text above it."""
+    start, end = start_of(event), end_of(event)
+    found = _DASH_BELOW.search(source.text, start, end)
+    if found is None:
+        return None
+    at = found.end() - 1
+    words = "this line is read as part of the text above it: indent it like the other entries."
+    return Trap(at, words)
 
 
 def colour_in_list(source: Source, behind: int, *, first: bool) -> Trap | None:
