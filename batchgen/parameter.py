@@ -235,7 +235,8 @@ def _guesses(value: Json, text: str, choices: Sequence[str]) -> list[tuple[str, 
     guesses: list[tuple[str, Cause]] = []
     if time := _TIME.fullmatch(text.strip()):
         hours = int(time[1]) + (12 if (time[3] or "").upper() == "P" and int(time[1]) < 12 else 0)
-        guesses.append((f"{hours}:{int(time[2])}", "spreadsheet"))
+        ratio = f"{hours}:{int(time[2])}"
+        guesses.append((ratio, "slip" if ratio == text.strip() else "spreadsheet"))
     if isinstance(value, int) and not isinstance(value, bool):
         guesses.append((f"{value // 60}:{value % 60}", "base 60"))
     tidy = "".join(text.split()).casefold()
