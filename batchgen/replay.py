@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
 from batchgen.attempt import (
@@ -35,6 +36,7 @@ class Record:
     Attributes:
         jobs: Each job's standing, by the number of its id; finished jobs that are alike share one.
         bill: The charges of all attempts that have ended, the reservations of all that have not.
+        billed_usd: The part of what was spent that the service itself reported.
         submitted: Requests that the service accepted.
         journal_end: Where the journal's last whole row ends, in bytes; 0 if there is none.
         ledger_end: The same of the ledger.
@@ -47,6 +49,7 @@ class Record:
 
     jobs: dict[int, Standing] = field(default_factory=dict)
     bill: Budget = field(default_factory=Budget)
+    billed_usd: Decimal = ZERO
     submitted: int = 0
     journal_end: int = 0
     ledger_end: int = 0
@@ -232,6 +235,7 @@ def _end_attempt(record: Record, standing: Standing, entry: Entry) -> None:
         answer = entry.detail.get(ANSWER, entry.detail)
         source = answer.get("cost_source") if isinstance(answer, Mapping) else None
         standing.billed = standing.billed and source == "billed"
+        record.billed_usd += charge if source == "billed" else ZERO
     if entry.state is AttemptState.REFUSED:
         standing.attempts -= 1
         standing.fresh -= 1
