@@ -24,7 +24,14 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchgen.attempt import JOURNAL_COLUMNS, JOURNAL_FIRST_CELL, timestamp
+from batchgen.attempt import (
+    JOURNAL_COLUMNS,
+    JOURNAL_FIRST_CELL,
+    Entry,
+    parse_entry,
+    timestamp,
+)
+from batchgen.csv_file import RowReader
 from batchgen.endpoint import load_endpoint
 from batchgen.errors import LedgerError, UsageError
 from batchgen.job import IDENTITY_VERSION
@@ -186,6 +193,11 @@ class Batch:
         record = replay(self.journal_path, self.ledger_path, download=download)
         self._check_pair(record)
         return record
+
+    def entry_at(self, start: int) -> Entry:
+        """Return the journal row that begins at `start`, in bytes."""
+        reader = RowReader(self.journal_path, first_cell=JOURNAL_FIRST_CELL)
+        return parse_entry(reader.read_at(start))
 
     def open_records(
         self, record: Record, *, service: Service, manifest: Manifest | None = None

@@ -5,15 +5,17 @@ A stage of its own: it holds no request's slot, costs nothing, and may be repeat
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from batchgen.attempt import Entry, Request, job_from
-from batchgen.errors import AccountError, ImageError, ReadError, StorageError
+from batchgen.errors import ImageError, QueueError, StorageError
 from batchgen.filename import image_file
 from batchgen.images import ImageStore, SavedImage
-from batchgen.job import Job
+from batchgen.job import Job, Json
 from batchgen.outcome import image_urls
-from batchgen.queue_client import Fetched, QueueClient
+from batchgen.platform_client import PlatformClient
+from batchgen.queue_client import Fetched, NotFound, QueueClient
 from batchgen.records import NoFile, Records
 from batchgen.retry import Backoff
 from batchgen.standing import Standing
@@ -31,6 +33,7 @@ class Delivery:
 
     Attributes:
         client: The queue, to read a result again when an image's address no longer answers.
+        platform: The history, where the queue has forgotten a result; None if there is none.
         records: Where everything is written down.
         images: Where the files go.
         clock: Time and chance.
@@ -39,6 +42,7 @@ class Delivery:
     """
 
     client: QueueClient
+    platform: PlatformClient | None
     records: Records
     images: ImageStore
     clock: Clock
@@ -89,7 +93,7 @@ class Delivery:
                 error=f"{job.images} asked for, {sum(map(bool, urls))} in the result",
             )
         if url.startswith(INSIDE):
-            found = self._find_inside(result, index, url.removeprefix(INSIDE))
+            found = await self._find_inside(result, index, url.removeprefix(INSIDE))
             return found or NoFile(
                 status="failed",
                 error_type="expired",
@@ -99,11 +103,13 @@ class Delivery:
             return NoFile(status="succeeded")
         return await self._fetch(job, result.request, index, url, tries=tries)
 
-    def _find_inside(self, result: Entry, index: int, sha256: str) -> SavedImage | None:
+    async def _find_inside(self, result: Entry, index: int, sha256: str) -> SavedImage | None:
         images = result.detail.get("images")
         image = images[index] if isinstance(images, list) else None
         file = image.get("file") if isinstance(image, dict) else None
-        found = self.images.check(file, sha256) if isinstance(file, str) else None
+        if not isinstance(file, str):
+            return None
+        found = await asyncio.to_thread(self.images.check, file, sha256)
         if found is not None:
             self.delivered += 1
         return found
@@ -146,12 +152,22 @@ class Delivery:
 
     async def _read_again(self, job: Job, request: Request, index: int) -> str | None:
         """Return where the result says the image is now; None if it gives no answer."""
-        try:
-            result = await self.client.result(job.endpoint, request)
-        except (ReadError, AccountError):
+        output = await self._read_result(job, request)
+        if output is None:
             return None
-        if not isinstance(result, Fetched):
-            return None
-        urls = image_urls(result.output)
+        urls = image_urls(output)
         url = urls[index] if index < len(urls) else ""
         return url if url and not url.startswith(INSIDE) else None
+
+    async def _read_result(self, job: Job, request: Request) -> dict[str, Json] | None:
+        """Return a result once more: from the queue, else from the platform's history."""
+        try:
+            result = await self.client.result(job.endpoint, request)
+            if isinstance(result, Fetched):
+                return result.output
+            if isinstance(result, NotFound) and self.platform is not None:
+                entry = await self.platform.find(job.endpoint, request.request_id)
+                return None if entry is None else entry.result
+        except QueueError:
+            return None
+        return None

@@ -11,7 +11,8 @@
     │   ├── RefusedError          the service said no to this input
     │   ├── ThrottledError        slow down; after retry_after_s
     │   ├── AccountError          key, lock, balance, missing endpoint: stop the batch
-    │   └── ReadError             a read failed; reads are free and repeated
+    │   ├── ReadError             a read failed; reads are free and repeated
+    │   └── ServiceError          this batch is bound to another queue
     ├── ImageError                an image could not be fetched, arrived damaged, or is no image
     │   └── StorageError          the disk refused it; the image itself is not at fault
     └── LedgerError               the ledger cannot be trusted, or cannot be written
@@ -132,6 +133,10 @@ class ReadError(QueueError):
         self.http = http
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class ServiceError(QueueError):
+    """The batch has requests open at another queue than the one that is configured."""
 
 
 class ImageError(BatchgenError):

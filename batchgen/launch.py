@@ -7,22 +7,24 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from batchgen.attempt import timestamp
 from batchgen.batch import Batch
 from batchgen.delivery import Delivery
 from batchgen.downloads import Downloads
-from batchgen.errors import LedgerError, UsageError
+from batchgen.errors import LedgerError, ServiceError, UsageError
 from batchgen.gate import Gate
 from batchgen.images import ImageStore
 from batchgen.manifest import Manifest
 from batchgen.pacing import Contact, Polling, ReadPace, Spacing, Window
+from batchgen.platform_client import PlatformClient
 from batchgen.progress import Progress
 from batchgen.queue_client import QueueClient
+from batchgen.reconciler import Reconciler
 from batchgen.records import Records
 from batchgen.replay import Record
 from batchgen.report import Report
@@ -30,7 +32,7 @@ from batchgen.retry import RetryRule
 from batchgen.runner import Runner
 from batchgen.service import Service
 from batchgen.settings import RunSettings, next_time
-from batchgen.state import JobState
+from batchgen.state import UNSETTLED, JobState
 from batchgen.tally import count, drawn, undrawn
 from batchgen.todo import Todo
 from batchgen.worker import Clock, Worker
@@ -98,8 +100,9 @@ async def launch(
     clock = clock or real_clock()
     started_at = clock.now()
     batch.create(simulated=service.simulated)
-    with batch.lock(), _log_to(batch):
+    with batch.lock(), log_to(batch):
         record = batch.replay(download=settings.download)
+        check_queue(batch, record, service)
         batch.takes_stop_request()  # one that nobody was there to see
         batch.freeze(manifest, sample=selection.sample)
         record.bill.limit_usd = settings.budget_usd
@@ -152,7 +155,21 @@ async def _run(
     images = ImageStore(batch.folder, loopback=service.is_loopback)
     images.remove_leftovers()
     contact = Contact(began_at=clock.monotonic())
-    async with QueueClient(service, now=clock.now) as client, images:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(QueueClient(service, now=clock.now))
+        await stack.enter_async_context(images)
+        platform = None
+        if service.platform_url:
+            platform = await stack.enter_async_context(
+                PlatformClient(service.platform_url, service.key, now=clock.now)
+            )
+        reconciler = Reconciler(
+            records=records,
+            platform=platform,
+            clock=clock,
+            unknown_after=timedelta(seconds=settings.unknown_after_s),
+            resubmit=settings.on_unknown == "resubmit",
+        )
         worker = Worker(
             client=client,
             records=records,
@@ -165,6 +182,7 @@ async def _run(
         )
         delivery = Delivery(
             client=client,
+            platform=platform,
             records=records,
             images=images,
             clock=clock,
@@ -188,6 +206,7 @@ async def _run(
             todo=todo,
             settings=settings,
             client=client,
+            reconciler=reconciler,
             worker=worker,
             downloads=downloads,
             gate=gate,
@@ -267,7 +286,7 @@ def _report(batch: Batch, runner: Runner, manifest: Manifest, *, started_at: dat
 
 
 @contextmanager
-def _log_to(batch: Batch) -> Iterator[None]:
+def log_to(batch: Batch) -> Iterator[None]:
     """Tell what happens in `run.log` while the batch runs."""
     try:
         handler = logging.FileHandler(batch.log_path, encoding="utf-8")
@@ -286,6 +305,30 @@ def _log_to(batch: Batch) -> Iterator[None]:
         package.removeHandler(handler)
         package.setLevel(before)
         handler.close()
+
+
+def check_queue(batch: Batch, record: Record, service: Service) -> None:
+    """Refuse another queue while requests are open or unknown at the one that they were sent to.
+
+    A simulated batch is bound to its own server's folder instead, whatever its port.
+
+    Raises:
+        ServiceError: The batch is bound to another queue.
+    """
+    if service.simulated:
+        return
+    for standing in record.jobs.values():
+        if standing.is_shared or standing.state not in UNSETTLED:
+            continue
+        begun = batch.entry_at(standing.started)
+        sent_to = begun.detail.get("service")
+        queue_url = sent_to.get("queue_url") if isinstance(sent_to, dict) else None
+        if queue_url is not None and queue_url != service.queue_url:
+            raise ServiceError(
+                f"{batch.name} has requests open at {queue_url}, and this run would ask "
+                f"{service.queue_url}. Nothing was sent.\n"
+                f"  Go on there first:  BATCHGEN_QUEUE_URL={queue_url}"
+            )
 
 
 def check_service(batch: Batch, service: Service) -> None:

@@ -218,7 +218,11 @@ class Parameter:
 
 
 def _as_written(value: Json) -> str:
-    return "" if value is None or isinstance(value, dict | list) else print_scalar(value)
+    """Return a value as it is written, or nothing for one that is no scalar."""
+    try:
+        return print_scalar(value)
+    except ValueError:
+        return ""
 
 
 def _shown(value: Json) -> str:
@@ -226,7 +230,7 @@ def _shown(value: Json) -> str:
         return "empty"
     if isinstance(value, dict | list):
         return kind_of(value)
-    text = print_scalar(value)
+    text = _as_written(value) or str(value)
     return f"'{text}'" if len(text) <= 80 else f"'{text[:77]}…'"
 
 

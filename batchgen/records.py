@@ -51,6 +51,7 @@ class Records:
         record: What is on record; kept up to date.
         journal: `requests.csv`.
         ledger: `ledger.csv`.
+        service: The queue that is written down with each attempt.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Records:
         self.journal = journal
         self.ledger = ledger
         self._columns = columns
-        self._service = service
+        self.service = service
         self._now = now
 
     def time(self) -> str:
@@ -83,9 +84,9 @@ class Records:
         """Record the intent of one POST, with its reservation."""
         detail = job_detail(
             job,
-            queue_url=self._service.queue_url,
-            simulated=self._service.simulated,
-            account=self._service.account,
+            queue_url=self.service.queue_url,
+            simulated=self.service.simulated,
+            account=self.service.account,
         )
         await self._append(
             standing,
@@ -173,9 +174,36 @@ class Records:
             job, standing, AttemptState.FAILED, request=request, cost_usd=charge, detail=detail
         )
 
-    async def cancelled(self, job: Job, standing: Standing, request: Request) -> None:
-        """Record that the service gave the request up before it began."""
-        await self._move(job, standing, AttemptState.CANCELLED, request=request, cost_usd=ZERO)
+    async def cancelled(
+        self,
+        job: Job,
+        standing: Standing,
+        request: Request,
+        *,
+        has_begun: bool,
+        units: Decimal | None = None,
+    ) -> None:
+        """Record that the service gave the request up; the job is left to do.
+
+        Args:
+            job: The job.
+            standing: The job's own.
+            request: The request.
+            has_begun: Whether it had begun by then: only what had not costs nothing for sure.
+            units: What the service charges for, or None where it does not say.
+        """
+        charge, source = ZERO, "table"
+        if has_begun or units is not None:
+            stopped = Failed(error_type="client_cancelled", http=499, units=units)
+            charge, source = self._charge(job, standing, stopped)
+        await self._move(
+            job,
+            standing,
+            AttemptState.CANCELLED,
+            request=request,
+            cost_usd=charge,
+            detail={"cost_source": source},
+        )
 
     async def job_failed(
         self, job: Job, standing: Standing, *, error_type: str, error: str, request_id: str = ""

@@ -28,6 +28,9 @@ from batchgen.outcome import image_urls
 from batchgen.standing import NO_ROWS, ImageMark, Rows, Standing, with_row
 from batchgen.state import UNSETTLED, AttemptState
 
+# Where every job of a manifest stands that nothing is on record about.
+_NEVER_SENT = Standing(drawn=True, is_shared=True)
+
 
 @dataclass(slots=True, kw_only=True)
 class Record:
@@ -81,7 +84,7 @@ class Record:
         """Note that the manifest has this job, and return whether it had it before."""
         found = self.jobs.get(number)
         if found is None:
-            self.jobs[number] = self._intern(Standing(drawn=True, is_shared=True))
+            self.jobs[number] = _NEVER_SENT
             return False
         if found.drawn:
             return True

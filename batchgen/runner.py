@@ -13,24 +13,27 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from batchgen.attempt import Request, job_from, parse_timestamp
+from batchgen.attempt import Request
 from batchgen.batch import Batch
 from batchgen.budget import ZERO
 from batchgen.downloads import Downloads
 from batchgen.errors import AccountError, LedgerError, ReadError, StorageError
 from batchgen.gate import Gate, Hold
 from batchgen.job import Job, number_of
-from batchgen.outcome import Completed, Failed, Lost, StillOpen
+from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen
 from batchgen.pacing import Contact
 from batchgen.progress import Progress
 from batchgen.queue_client import QueueClient
+from batchgen.reconciler import Reconciler
 from batchgen.records import Records
+from batchgen.recovery import Recovery, goes_on
 from batchgen.retry import Backoff, RetryRule
 from batchgen.settings import RunSettings
-from batchgen.standing import Standing, Step, next_step
+from batchgen.standing import Standing
 from batchgen.stop import NO_KEY, Cause, FailureGuard, Stop, stop_for_account
 from batchgen.todo import Todo
 from batchgen.worker import (
+    NEW_REQUEST_S,
     Accepted,
     Barred,
     Clock,
@@ -50,6 +53,7 @@ LAST_ANSWERS_S = 10.0
 # jumped, for images that could not be fetched.
 LOOK_S = 0.5
 SECOND_TRY_S = 60.0
+LOOK_UP_S = 60.0
 
 # A clock that is off by more than this, in seconds, has jumped.
 JUMP_S = 30.0
@@ -65,6 +69,7 @@ class Runner:
         todo: What is left to send.
         settings: What the run keeps to.
         client: The queue.
+        reconciler: Settles submissions whose answer was lost.
         worker: The life of one attempt.
         downloads: How images are brought to disk.
         gate: What a request has to pass before it is sent.
@@ -81,6 +86,7 @@ class Runner:
     todo: Todo
     settings: RunSettings
     client: QueueClient
+    reconciler: Reconciler
     worker: Worker
     downloads: Downloads
     gate: Gate
@@ -116,15 +122,21 @@ class Runner:
             ExceptionGroup: A mistake of batchgen itself. No job was begun after it, and every
                 request that was open was followed to its end first.
         """
-        watch = asyncio.create_task(self._look_around())
+        background = [
+            asyncio.create_task(self._look_around()),
+            asyncio.create_task(self._look_up_now_and_then()),
+        ]
         self.downloads.start(self._guarded)
         try:
             await self._guarded(self._recover())
             await self._guarded(self._submit_all())
+            if self.stopped is not None and self.stopped.cause is not Cause.SIGNAL:
+                await self._guarded(self._look_up())
             await self._drain()
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await self.downloads.close()
         if self._bugs:
             raise ExceptionGroup("batchgen has made a mistake", self._bugs)
@@ -148,68 +160,32 @@ class Runner:
         self.downloads.abort()
         self._changed.set()
 
-    # -- what is on record ---------------------------------------------------------------
-
     async def _recover(self) -> None:
-        """Do what the record asks for before anything is sent: the contract's table."""
-        jobs = self.records.record.jobs
-        unfinished = [number for number, standing in jobs.items() if not standing.is_shared]
-        steps: dict[Step, list[int]] = {}
-        for number in unfinished:
-            step = next_step(jobs[number], retry=self.retry, download=self.settings.download)
-            steps.setdefault(step, []).append(number)
-        self._resume_all([jobs[number] for number in steps.get(Step.READ, ())])
-        for number in steps.get(Step.DOWNLOAD, ()):
+        """Do what the record asks for before anything is sent."""
+        recovery = Recovery(
+            records=self.records,
+            retry=self.retry,
+            download=self.settings.download,
+            worker=self.worker,
+            reconciler=self.reconciler,
+            clock=self.clock,
+        )
+        found = await recovery.recover()
+        self.progress.unknown += found.unknown
+        self.progress.failed += found.failed
+        for number in found.downloads:
             self.downloads.add(number)
-        for number in steps.get(Step.MARK_UNKNOWN, ()):
-            standing = jobs[number]
-            reason = "the run ended before its answer was recorded"
-            await self.records.unknown(self._begun(standing), standing, reason)
-            self.progress.unknown += 1
-        for number in (*steps.get(Step.RECORD_FAILED, ()), *steps.get(Step.DECIDE, ())):
-            standing = jobs[number]
-            if standing.judged or not self._goes_on(standing):
-                await self._close(standing)
-                self.progress.failed += 1
-
-    def _resume_all(self, standings: list[Standing]) -> None:
-        """Read every open request, oldest first: its result may not live long."""
-        if standings and not self.client.service.key:
-            self.stop(NO_KEY)
+        stop = await recovery.check_account(found.open)
+        if stop is not None:
+            self.stop(stop)
             return
-        for standing in sorted(standings, key=lambda one: one.submitted_at):
-            self.gate.window.open += 1
-            self._spawn(self._resume(standing))
+        for one in found.open:
+            self._reopen(one.job, one.standing, one.request, age_s=one.age_s)
 
-    def _begun(self, standing: Standing) -> Job:
-        return job_from(self.records.entry_at(standing.started))
-
-    async def _close(self, standing: Standing) -> None:
-        """Write the `failed` row of an attempt whose end is on record."""
-        last = self.records.entry_at(standing.last)
-        await self.records.job_failed(
-            self._begun(standing),
-            standing,
-            error_type=standing.error_type,
-            error=str(last.detail.get("error") or last.detail.get("reason") or ""),
-            request_id=last.request.request_id if last.request else "",
-        )
-
-    def _goes_on(self, standing: Standing) -> bool:
-        return self.retry.goes_on(
-            standing.error_type,
-            attempts=standing.fresh,
-            alike=standing.alike,
-            retryable=standing.retryable,
-        )
-
-    async def _resume(self, standing: Standing) -> None:
-        request = self.records.entry_at(standing.last).request
-        job = self._begun(standing)
-        if request is None:
-            return
-        age = self.clock.now() - parse_timestamp(standing.submitted_at)
-        await self._follow(job, standing, request, ahead=None, age_s=max(0.0, age.total_seconds()))
+    def _reopen(self, job: Job, standing: Standing, request: Request, *, age_s: float) -> None:
+        """Follow a request that is open already: it takes its slot, whatever the cap."""
+        self.gate.window.open += 1
+        self._spawn(self._follow(job, standing, request, ahead=None, age_s=max(age_s, 0.001)))
 
     # -- what is sent --------------------------------------------------------------------
 
@@ -233,7 +209,8 @@ class Runner:
             elif self._may_draw:
                 await asyncio.sleep(0)
             elif not self._tasks and not self.todo.waiting:
-                return
+                if not await self._settle_last():
+                    return
             else:
                 due_at = self.todo.next_due_at
                 now = self.clock.monotonic()
@@ -340,6 +317,7 @@ class Runner:
                 self.bar(submission.error)
             case Uncertain():
                 self.progress.unknown += 1
+                self.reconciler.unknown.add(number_of(job.job_id))
                 logger.warning("%s is unknown: %s", job.job_id, submission.reason)
             case Rejected():
                 await self._give_up(job, standing, submission.error_type, submission.message)
@@ -360,6 +338,8 @@ class Runner:
             return  # by `abort`: it stays open on record
         finally:
             self._following.discard(task)
+        if isinstance(ending, Lost):
+            ending = await self._ask_history(job, request)
         match ending:
             case Completed():
                 await self.records.completed(job, standing, request, ending)
@@ -369,14 +349,49 @@ class Runner:
                 await self._failed(job, standing, ending, request_id=request.request_id)
             case StillOpen():
                 logger.warning("%s stays open: %s", job.job_id, ending.reason)
-            case Lost():
-                logger.warning("%s: the service does not know %s", job.job_id, request.request_id)
+
+    async def _ask_history(self, job: Job, request: Request) -> Ending:
+        found = await self.reconciler.find(job, request)
+        return found if isinstance(found, StillOpen) else await self.worker.keep_inside(job, found)
+
+    # -- submissions whose answer was lost -------------------------------------------------
+
+    async def _look_up(self) -> bool:
+        """Look lost submissions up, and go on with those that were settled."""
+        if not self.reconciler.unknown or self.has_aborted:
+            return False
+        settled = await self.reconciler.look()
+        for one in settled:
+            self.progress.unknown -= 1
+            if one.request is not None:
+                self._reopen(one.job, one.standing, one.request, age_s=NEW_REQUEST_S)
+            elif self.stopped is None:
+                self.todo.put_back(one.job, due_at=self.clock.monotonic())
+        self._changed.set()
+        return bool(settled)
+
+    async def _look_up_now_and_then(self) -> None:
+        while True:
+            await self.clock.sleep(LOOK_UP_S)
+            await self._guarded(self._look_up())
+
+    async def _settle_last(self) -> bool:
+        """Before the run ends, settle what can be settled; return whether something goes on."""
+        while self.stopped is None and self.reconciler.unknown:
+            wait = self.reconciler.next_chance_s()
+            if await self._look_up():
+                return True
+            if not wait:
+                return False
+            self.progress.reason = "waiting until the history shows what was sent last"
+            await self._pause(wait)
+        return False
 
     async def _failed(
         self, job: Job, standing: Standing, ending: Failed, *, request_id: str
     ) -> None:
         """Let a failed job have another attempt, or close it."""
-        if not self._goes_on(standing):
+        if not goes_on(standing, self.retry):
             await self._give_up(
                 job, standing, ending.error_type, ending.message, request_id=request_id
             )
@@ -478,7 +493,7 @@ class Runner:
             self.gate.window.open -= 1
             self._changed.set()
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Awaitable[object]) -> None:
         """Do some work; what it raises stops the run and cuts no other work."""
         try:
             await work

@@ -45,16 +45,16 @@ class Tally:
     images_on_disk: int = 0
     images: int = 0
 
-    def add(self, standing: Standing, step: Step) -> None:
-        """Count one job."""
+    def add(self, standing: Standing, step: Step, *, times: int = 1) -> None:
+        """Count one job, or several that stand alike."""
         state = job_state(standing)
-        self.jobs += 1
-        self.states[state] += 1
-        self.steps[step] += 1
-        self.images += standing.expected
-        self.images_on_disk += sum(mark.has_file for _, mark in standing.rows.images)
+        self.jobs += times
+        self.states[state] += times
+        self.steps[step] += times
+        self.images += times * standing.expected
+        self.images_on_disk += times * sum(mark.has_file for _, mark in standing.rows.images)
         if state is JobState.FAILED:
-            self.failed_by_type[error_type_of(standing)] += 1
+            self.failed_by_type[error_type_of(standing)] += times
 
     @property
     def again(self) -> int:

@@ -11,7 +11,7 @@ from batchgen.budget import ZERO
 from batchgen.job import Job, number_of
 from batchgen.replay import Record
 from batchgen.retry import RetryRule
-from batchgen.standing import Step, next_step
+from batchgen.standing import Standing, Step, next_step
 
 # Drawing goes on for at most so long without a break, in seconds: a manifest of a million
 # finished jobs must not keep answers waiting.
@@ -107,17 +107,29 @@ class Todo:
         self.quoted_usd += job.price_usd or ZERO
         standing = self._record.jobs[number]
         step = next_step(standing, retry=self._retry, download=self._download)
-        match step:
-            case Step.SEND:
-                return True
-            case Step.RENDER:
-                return not job.problem or standing.rows.error_type != "template"
-            case Step.DECIDE:
-                return self._retry.goes_on(
-                    standing.error_type,
-                    attempts=standing.fresh,
-                    alike=standing.alike,
-                    retryable=standing.retryable,
-                )
-            case _:
-                return False
+        return is_to_be_sent(job, standing, step, retry=self._retry)
+
+
+def is_to_be_sent(job: Job, standing: Standing, step: Step, *, retry: RetryRule) -> bool:
+    """Say whether a run sends a job of the manifest; one that cannot be rendered fails instead.
+
+    Args:
+        job: The job.
+        standing: What is on record about it.
+        step: What the next start does about it by the contract's table.
+        retry: Which failures the run takes up again.
+    """
+    match step:
+        case Step.SEND:
+            return True
+        case Step.RENDER:
+            return not job.problem or standing.rows.error_type != "template"
+        case Step.DECIDE:
+            return retry.goes_on(
+                standing.error_type,
+                attempts=standing.fresh,
+                alike=standing.alike,
+                retryable=standing.retryable,
+            )
+        case _:
+            return False

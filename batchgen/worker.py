@@ -232,6 +232,12 @@ class Worker:
         finally:
             self.waiting.discard(request.request_id)
 
+    async def find(self, job: Job, request: Request) -> Status | Lost | StillOpen:
+        """Read a request once, to see whether the service knows it."""
+        until = self.clock.monotonic() + LOCKED_READS_S
+        found = await self._read(lambda: self.client.status(job.endpoint, request), until=until)
+        return Lost() if isinstance(found, NotFound) else found
+
     async def _look(
         self,
         job: Job,
@@ -253,6 +259,21 @@ class Worker:
                 if not status.is_done:
                     return None
                 return await self._fetch(job, request, status, before=before, until=until)
+
+    async def keep_inside(self, job: Job, ending: Completed | Failed) -> Ending:
+        """Put images that came inside a result into files, before the result is recorded."""
+        if isinstance(ending, Failed):
+            return ending
+        images = ending.output.get("images")
+        if not isinstance(images, list):
+            return ending
+        try:
+            for index, image in enumerate(images):
+                if isinstance(image, dict) and str(image.get("url", "")).startswith("data:"):
+                    await self._save_inside(job, index, image)
+        except StorageError as error:
+            return StillOpen(reason=f"its image could not be stored: {error}")
+        return ending
 
     async def _refused(self, job: Job, standing: Standing, error: RefusedError) -> Submission:
         if again(error.error_type) is Again.TRANSIENT:
@@ -285,7 +306,7 @@ class Worker:
             case StillOpen():
                 return result
             case Fetched():
-                return await self._kept(job, complete(result, status))
+                return await self.keep_inside(job, complete(result, status))
             case NotReady():
                 return failed(None, status) if status.has_failed else None
             case NotFound():
@@ -293,22 +314,7 @@ class Worker:
             case Failure():
                 return judge(result, status=status, before=before) or result
 
-    async def _kept(self, job: Job, ending: Completed | Failed) -> Ending:
-        """Put images that came inside a result into files, before the result is recorded."""
-        if isinstance(ending, Failed):
-            return ending
-        images = ending.output.get("images")
-        if not isinstance(images, list):
-            return ending
-        try:
-            for index, image in enumerate(images):
-                if isinstance(image, dict) and str(image.get("url", "")).startswith("data:"):
-                    await self._keep_inside(job, index, image)
-        except StorageError as error:
-            return StillOpen(reason=f"its image could not be stored: {error}")
-        return ending
-
-    async def _keep_inside(self, job: Job, index: int, image: dict[str, Json]) -> None:
+    async def _save_inside(self, job: Job, index: int, image: dict[str, Json]) -> None:
         def name(extension: str) -> str:
             return image_file(
                 job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension

@@ -132,7 +132,7 @@ class Grid:
         self._nodes: dict[tuple[int, int], Node] = {}
 
     def __repr__(self) -> str:
-        sizes = " × ".join(str(dimension.size) for dimension in self.dimensions)
+        sizes = " × ".join(map(str, self.lengths))
         return f"<Grid {sizes or 'of one'}, {self.count} combinations>"
 
     def __iter__(self) -> Iterator[Combination]:
@@ -149,6 +149,11 @@ class Grid:
     def count(self) -> int:
         """How many combinations there are. By arithmetic; nothing is expanded."""
         return self._count(0, self._all)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many values each dimension has."""
+        return tuple(dimension.size for dimension in self.dimensions)
 
     @property
     def root(self) -> Node:

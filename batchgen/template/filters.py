@@ -27,9 +27,9 @@ _MAX_INDENT = 16
 
 _PURE_FILTERS = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "int", "last", "length", "list",
-    "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr",
-    "sort", "sum", "unique",
+    "max", "min", "round", "sort", "sum",
 )  # fmt: skip
+_LAZY_FILTERS = ("map", "reject", "rejectattr", "reverse", "select", "selectattr", "unique")
 _TEXT_FILTERS = ("capitalize", "lower", "title", "trim", "upper", "wordcount")
 _PURE_TESTS = (
     "boolean", "defined", "divisibleby", "even", "false", "float", "in", "integer", "iterable",
@@ -76,6 +76,17 @@ def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(printed(value), *args, **kwargs)
 
     return of_text
+
+
+def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that gives a list, which can be counted, where Jinja's is lazy."""
+
+    @wraps(function)
+    def of_lists(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return list(result) if isinstance(result, Iterator) else result
+
+    return of_lists
 
 
 def _replace(value: object, old: object, new: object, count: int = -1) -> str:
@@ -179,6 +190,9 @@ def _values(value: Any) -> list[Any]:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     **{name: cast("Callable[..., Any]", filters.FILTERS[name]) for name in _PURE_FILTERS},
+    **{
+        name: _of_lists(cast("Callable[..., Any]", filters.FILTERS[name])) for name in _LAZY_FILTERS
+    },
     **{name: _of_text(cast("Callable[..., Any]", filters.FILTERS[name])) for name in _TEXT_FILTERS},
     "center": _center,
     "format": _format,

@@ -64,10 +64,13 @@ def _compile_tree(prompt: Json) -> PromptTemplate:
     render = _renderer(prompt, ())
 
     def to_json(scope: Mapping[str, Json]) -> str:
+        rendered = render(scope)
         try:
-            return bounded(json.dumps(render(scope), ensure_ascii=False, allow_nan=False))
+            return bounded(json.dumps(rendered, ensure_ascii=False, allow_nan=False))
         except RecursionError as error:
             raise TemplateError("it is nested too deep.") from error
+        except ValueError as error:
+            raise TemplateError("a number in it is not a number.") from error
 
     plain = all(template.is_plain for template in strings)
     sent = to_json({}) if plain else ""

@@ -1,0 +1,286 @@
+"""Look lost submissions up in the platform's history, and write down what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from batchgen.attempt import (
+    JOURNAL_FIRST_CELL,
+    Entry,
+    Request,
+    job_from,
+    parse_entry,
+    parse_timestamp,
+)
+from batchgen.csv_file import RowReader
+from batchgen.errors import QueueError, ReadError
+from batchgen.history import HistoryEntry
+from batchgen.job import Job, Json
+from batchgen.outcome import Completed, Failed, StillOpen, image_urls
+from batchgen.platform_client import PlatformClient
+from batchgen.reconcile import CLOCK_SLACK, Evidence, Fate, Lost, Verdict, settle
+from batchgen.records import Records
+from batchgen.standing import Standing
+from batchgen.state import AttemptState
+from batchgen.worker import Clock
+
+logger = logging.getLogger(__name__)
+
+# What was sent a moment ago by a clock that is ahead of ours belongs to the history too.
+FUTURE = timedelta(hours=1)
+
+# Why a `refused` row was written that the history, not an answer, is the proof of.
+NOT_IN_HISTORY = "not in the history"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoingOn:
+    """A job that goes on after its lost submission was settled.
+
+    Attributes:
+        job: The job.
+        standing: Its own.
+        request: Its request, if that was found; None: it is to be sent again.
+    """
+
+    job: Job
+    standing: Standing
+    request: Request | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Reconciler:
+    """Settles the unknown submissions of a batch.
+
+    Attributes:
+        records: Where they stand, and where verdicts are written.
+        platform: The history; None where there is none.
+        clock: Time and chance.
+        unknown_after: How long the history may take to show a request.
+        resubmit: Whether what was not accepted is sent again.
+        unknown: The numbers of the jobs whose last attempt is unknown.
+        said: Why each of them is still unknown, for a person.
+    """
+
+    records: Records
+    platform: PlatformClient | None
+    clock: Clock
+    unknown_after: timedelta
+    resubmit: bool
+    unknown: set[int] = field(default_factory=set)
+    said: dict[int, str] = field(default_factory=dict)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def look(self) -> list[GoingOn]:
+        """Look all of them up, record what became of them, and return those that go on.
+
+        A look that is under way is waited for: two would settle the same submission twice.
+        """
+        async with self._one_at_a_time:
+            return await self._look()
+
+    async def _look(self) -> list[GoingOn]:
+        lost = [self._lost(number) for number in sorted(self.unknown)]
+        settled: list[GoingOn] = []
+        for endpoint in sorted({one.endpoint for one in lost}):
+            group = [one for one in lost if one.endpoint == endpoint]
+            for verdict in await self._verdicts(endpoint, group):
+                settled += await self._record(verdict)
+        return settled
+
+    async def find(self, job: Job, request: Request) -> Completed | Failed | StillOpen:
+        """Return what the platform remembers of a request that the queue does not know."""
+        if self.platform is None:
+            return StillOpen(reason="the queue does not know it, and there is no history to ask")
+        try:
+            entry = await self.platform.find(job.endpoint, request.request_id)
+        except QueueError as error:
+            return StillOpen(reason=f"the queue does not know it, and the history: {error}")
+        if entry is not None and entry.result is not None and any(image_urls(entry.result)):
+            return Completed(output=entry.result)
+        if entry is not None and entry.ended_at is None and entry.status_code is None:
+            return StillOpen(reason="the queue does not know it; the history says that it runs")
+        return Failed(
+            error_type="lost",
+            message="neither the queue nor the history has its result any more",
+        )
+
+    async def remembers(self, job: Job, request: Request) -> bool:
+        """Say whether the history of this key's account shows a request."""
+        if self.platform is None:
+            return False
+        try:
+            return await self.platform.find(job.endpoint, request.request_id) is not None
+        except QueueError:
+            return False
+
+    def next_chance_s(self) -> float | None:
+        """Return how long it takes until all of them are old enough to be judged, in seconds.
+
+        None: no further look can lead to anything being sent again.
+        """
+        if not self.resubmit or self.platform is None or not self.unknown:
+            return None
+        now = self.clock.now()
+        youngest = max(self._lost(number).at for number in self.unknown)
+        return max(0.0, (youngest + self.unknown_after - now).total_seconds())
+
+    def _lost(self, number: int) -> Lost:
+        begun = self.records.entry_at(self.records.record.jobs[number].started)
+        job = job_from(begun)
+        account = begun.detail.get("account")
+        return Lost(
+            number=number,
+            at=parse_timestamp(begun.at),
+            endpoint=job.endpoint,
+            input=job.input,
+            account=account if isinstance(account, str) else "",
+        )
+
+    async def _verdicts(self, endpoint: str, group: list[Lost]) -> list[Verdict]:
+        if self.platform is None:
+            return [_unknown(lost, "there is no history to look into") for lost in group]
+        start = min(lost.at for lost in group) - CLOCK_SLACK
+        try:
+            entries, is_whole = await read_history(
+                self.platform, endpoint, start=start, end=self.clock.now() + FUTURE
+            )
+        except QueueError as error:
+            return [_unknown(lost, f"the history cannot be read: {error}") for lost in group]
+        # Looked at between the history and the journal: what was accepted before the one is on
+        # record in the other, or still under way.
+        under_way = self._inputs_under_way()
+        group = [lost for lost in group if lost.input not in under_way]
+        ids = {entry.request_id for entry in entries}
+        trace = await asyncio.to_thread(trace_requests, self.records.journal.path, ids)
+        evidence = Evidence(
+            entries=entries,
+            is_whole=is_whole,
+            account=self.records.service.account,
+            known=trace.known,
+            accounts=frozenset(trace.accounts),
+            finished=frozenset(trace.finished),
+        )
+        later = trace.last_finished_at
+        group = [
+            replace(lost, has_later_end=later is not None and later > lost.at) for lost in group
+        ]
+        return settle(group, evidence, now=self.clock.now(), unknown_after=self.unknown_after)
+
+    def _inputs_under_way(self) -> list[Mapping[str, Json]]:
+        """Return what is being sent this moment: its entry could be taken for another's."""
+        return [
+            job_from(self.records.entry_at(standing.started)).input
+            for standing in self.records.record.jobs.values()
+            # Before its row is durable nothing is sent.
+            if standing.state is AttemptState.SUBMITTING and standing.started >= 0
+        ]
+
+    async def _record(self, verdict: Verdict) -> list[GoingOn]:
+        number = verdict.lost.number
+        standing = self.records.record.jobs[number]
+        if standing.state is not AttemptState.UNKNOWN:
+            return []
+        job = job_from(self.records.entry_at(standing.started))
+        if verdict.fate is Fate.ACCEPTED and verdict.entry is not None:
+            request = Request(request_id=verdict.entry.request_id)
+            await self.records.submitted(job, standing, request, detail={"adopted": True})
+            self._settled(number)
+            return [GoingOn(job=job, standing=standing, request=request)]
+        if verdict.fate is Fate.NOT_ACCEPTED and self.resubmit and standing.drawn:
+            await self.records.refused(job, standing, NOT_IN_HISTORY)
+            self._settled(number)
+            return [GoingOn(job=job, standing=standing)]
+        self.said[number] = verdict.reason or "the history does not show it; held"
+        return []
+
+    def _settled(self, number: int) -> None:
+        self.unknown.discard(number)
+        self.said.pop(number, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """What the journal knows of some request ids.
+
+    Attributes:
+        known: Those that stand on a row, and when they were submitted, in UTC.
+        accounts: Digests of the keys that they were sent with.
+        finished: Those that have ended.
+        last_finished_at: When the youngest request that has ended was submitted, of all there are.
+    """
+
+    known: dict[str, datetime] = field(default_factory=dict)
+    accounts: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
+    last_finished_at: datetime | None = None
+    _open: dict[tuple[str, int], tuple[str, datetime]] = field(default_factory=dict)
+
+    def note(self, entry: Entry, wanted: frozenset[str]) -> None:
+        """Take one row of the journal into account."""
+        attempt = (entry.job_id, entry.attempt)
+        at = parse_timestamp(entry.at)
+        match entry.state:
+            case AttemptState.SUBMITTING:
+                account = entry.detail.get("account")
+                self._open[attempt] = (account if isinstance(account, str) else "", at)
+            case AttemptState.SUBMITTED:
+                account, _ = self._open.get(attempt, ("", at))
+                self._open[attempt] = (account, at)
+                if entry.request is not None and entry.request.request_id in wanted:
+                    self.known[entry.request.request_id] = at
+                    self.accounts.add(account)
+            case AttemptState.UNKNOWN:
+                pass
+            case _:
+                _, submitted_at = self._open.pop(attempt, ("", at))
+                self._note_end(entry, submitted_at)
+
+    def _note_end(self, entry: Entry, submitted_at: datetime) -> None:
+        if entry.request is None:
+            return
+        if entry.request.request_id in self.known:
+            self.finished.add(entry.request.request_id)
+        if self.last_finished_at is None or submitted_at > self.last_finished_at:
+            self.last_finished_at = submitted_at
+
+
+def trace_requests(journal: Path, ids: Iterable[str]) -> Trace:
+    """Read through a journal for some request ids; it blocks.
+
+    Args:
+        journal: The file; rows that are being written are not seen.
+        ids: Request ids that the history shows.
+    """
+    wanted = frozenset(ids)
+    trace = Trace()
+    for row in RowReader(journal, first_cell=JOURNAL_FIRST_CELL):
+        trace.note(parse_entry(row.cells), wanted)
+    return trace
+
+
+async def read_history(
+    platform: PlatformClient, endpoint: str, *, start: datetime, end: datetime
+) -> tuple[list[HistoryEntry], bool]:
+    """Return what the history shows of an endpoint, and whether every page could be read.
+
+    Raises:
+        AccountError: The key may not read it.
+    """
+    entries: list[HistoryEntry] = []
+    try:
+        async for entry in platform.history(endpoint, start=start, end=end):
+            entries.append(entry)  # noqa: PERF401 - what came before an error counts too
+    except ReadError as error:
+        logger.warning("the history could not be read whole: %s", error)
+        return entries, False
+    return entries, True
+
+
+def _unknown(lost: Lost, reason: str) -> Verdict:
+    return Verdict(lost=lost, fate=Fate.UNKNOWN, reason=reason)
