@@ -60,17 +60,18 @@ def compile_prompt(prompt: Json) -> PromptTemplate:
 
 
 def _compile_tree(prompt: Json) -> PromptTemplate:
-    strings = [template for _, template in _strings(prompt, ())]
+    strings = list(_strings(prompt, ()))
     render = _renderer(prompt, ())
 
     def to_json(scope: Mapping[str, Json]) -> str:
         rendered = render(scope)
         try:
-            return bounded(json.dumps(rendered, ensure_ascii=False, allow_nan=False))
+            text = json.dumps(rendered, ensure_ascii=False, allow_nan=False)
         except RecursionError as error:
             raise TemplateError("it is nested too deep.") from error
         except ValueError as error:
             raise TemplateError("a number in it is not a number.") from error
+        return bounded(text)
 
     plain = all(template.is_plain for template in strings)
     sent = to_json({}) if plain else ""
@@ -81,13 +82,13 @@ def _compile_tree(prompt: Json) -> PromptTemplate:
     )
 
 
-def _strings(prompt: Json, path: Path) -> Iterator[tuple[Path, Template]]:
-    """Yield the template of every string of a prompt, keys included, and where it is."""
+def _strings(prompt: Json, path: Path) -> Iterator[Template]:
+    """Yield the template of every string of a prompt, keys included."""
     if isinstance(prompt, str):
-        yield path, _compile_at(path, prompt)
+        yield _compile_at(path, prompt)
     elif isinstance(prompt, dict):
         for key, value in prompt.items():
-            yield (*path, key), _compile_at((*path, key), key)
+            yield _compile_at((*path, key), key)
             yield from _strings(value, (*path, key))
     elif isinstance(prompt, list):
         for index, value in enumerate(prompt):

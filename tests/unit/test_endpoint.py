@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,8 @@ NANO = "fal-ai/nano-banana-2"
 EDIT = "fal-ai/nano-banana-2/edit"
 FLASH = "fal-ai/gemini-3.1-flash-image-preview"
 RATIOS = "auto, 21:9, 16:9, 3:2, 4:3, 5:4, 1:1, 4:5, 3:4, 2:3, 9:16, 4:1, 1:4, 8:1, 1:8"
+
+SCHEMAS = cast("dict[str, Any]", _describe("nano-banana-2-edit")["parameters"])["properties"]
 
 
 def test_four_endpoints_have_a_description() -> None:
@@ -213,15 +216,13 @@ def test_whatever_is_settled_fits_the_schema_and_settles_to_itself(name: str, va
     except UnfitValueError:
         return
 
-    properties = _describe("nano-banana-2-edit")["parameters"]["properties"]  # type: ignore[call-overload,index]  # a mapping
-    Draft202012Validator(properties[name]).validate(settled)
+    Draft202012Validator(SCHEMAS[name]).validate(settled)
     assert endpoint.settle(name, settled) == settled
 
 
 @given(name=st.sampled_from(load_endpoint(EDIT).parameters), value=_VALUES)
 def test_whatever_fits_the_schema_is_taken(name: str, value: Json) -> None:
-    properties = _describe("nano-banana-2-edit")["parameters"]["properties"]  # type: ignore[call-overload,index]  # a mapping
-    if Draft202012Validator(properties[name]).is_valid(value):
+    if Draft202012Validator(SCHEMAS[name]).is_valid(value):
         assert load_endpoint(EDIT).settle(name, value) == value
 
 
