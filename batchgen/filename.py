@@ -96,7 +96,7 @@ def _part(text: str) -> str:
 
 
 def _folder(text: str) -> str:
-    return _no_device(_cut(_part(text), PART_BYTES - 1))
+    return _cut(_no_device(_part(text)), PART_BYTES)
 
 
 def _with_id(part: str, job_id: str) -> str:
