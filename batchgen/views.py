@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
+from batchgen.csv_file import RowReader
 from batchgen.errors import LedgerError, UsageError
-from batchgen.ledger import HEAD, TAIL, check_header
+from batchgen.ledger import LEDGER_FIRST_CELL, check_header
 
 INTEGERS = ("image_index", "seed", "repeat", "width", "height", "bytes", "attempts")
 DECIMALS = ("cost_usd", "inference_s")
@@ -46,20 +50,39 @@ def read_ledger(path: str | PathLike[str], *, history: bool = False) -> pd.DataF
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(
-            file,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            encoding="utf-8",
-            lineterminator="\n",
-        )
+        table = _parse(file)
     except FileNotFoundError:
         raise UsageError(f"there is no {file}") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise LedgerError(f"{file} is not a ledger: {error}") from error
     check_header(file, list(table.columns))
     return table
+
+
+def _parse(file: Path) -> pd.DataFrame:
+    """Parse the whole rows of a file; what a crash has left behind them is ignored."""
+    with file.open("rb") as source:
+        source.seek(0, os.SEEK_END)
+        source.seek(max(0, source.tell() - 1))
+        ends_whole = source.read() == b"\n"
+    if ends_whole:
+        with suppress(pd.errors.ParserError):  # a quote that nothing closes: a torn tail too
+            return _parse_bytes(file)
+    reader = RowReader(file, first_cell=LEDGER_FIRST_CELL)
+    for _ in reader:
+        pass
+    return _parse_bytes(BytesIO(file.read_bytes()[: reader.end]))
+
+
+def _parse_bytes(source: Path | BytesIO) -> pd.DataFrame:
+    return pd.read_csv(
+        source,
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        encoding="utf-8",
+        lineterminator="\n",
+    )
 
 
 def _latest(table: pd.DataFrame) -> pd.DataFrame:
@@ -84,6 +107,3 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     for name in TIMES:
         typed[name] = pd.to_datetime(typed[name].replace("", None), utc=True, format="ISO8601")
     return typed
-
-
-__all__ = ["HEAD", "TAIL", "read_ledger"]
