@@ -130,7 +130,7 @@ async def launch(
                 clock=clock,
             )
             _draw_to_end(todo, manifest)
-        _tidy(batch, record)
+        tidy(batch, record)
         report = _report(batch, runner, manifest, started_at=started_at)
         if todo.is_drawn:
             batch.remember_count(jobs=todo.drawn, folded=todo.folded)
@@ -247,7 +247,7 @@ def _draw_to_end(todo: Todo, manifest: Manifest) -> None:
             todo.draw(only_mark=True)
 
 
-def _tidy(batch: Batch, record: Record) -> None:
+def tidy(batch: Batch, record: Record) -> None:
     """Move superseded rows out of the ledger; if that cannot be done, it means the same."""
     try:
         batch.compact(record)
