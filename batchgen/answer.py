@@ -20,8 +20,10 @@ from batchgen.job import Json
 # Longer texts of the service are cut: some echo the whole input.
 MAX_MESSAGE = 500
 
-_NOT_READY = re.compile(r"still in progress|not (yet )?(ready|complete)|in[ _]queue", re.IGNORECASE)
-_RATE = re.compile(r"rate.?limit|too many requests|concurrent", re.IGNORECASE)
+# The text that was seen counts whatever stands beside it; what only sounds like it does not.
+_STILL_RUNNING = re.compile(r"still in progress", re.IGNORECASE)
+_NOT_READY = re.compile(r"not (yet )?(ready|complete)|in[ _]queue", re.IGNORECASE)
+_RATE = re.compile(r"rate.?limit|too.many.requests|concurrent", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -68,12 +70,16 @@ class Answer:
         state = (self.body or {}).get("status")
         if state in ("IN_QUEUE", "IN_PROGRESS"):
             return True
-        return self.http == 400 and not self.error_type and bool(_NOT_READY.search(self._message()))
+        if self.http != 400:
+            return False
+        message = self._message()
+        vaguely = _NOT_READY.search(message) and not self.error_type
+        return bool(_STILL_RUNNING.search(message) or vaguely)
 
     @property
     def speaks_of_rate(self) -> bool:
         """Whether a refusal is about how often we ask, not about who we are."""
-        return bool(_RATE.search(self._message())) or "rate" in self.error_type
+        return bool(_RATE.search(self._message()) or _RATE.search(self.error_type))
 
     @property
     def retryable(self) -> bool | None:
@@ -97,8 +103,10 @@ class Answer:
 
     def _model_error(self) -> dict[str, Json] | None:
         detail = (self.body or {}).get("detail")
-        if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-            return detail[0]
+        if isinstance(detail, list):
+            entries = [entry for entry in detail if isinstance(entry, dict)]
+            typed = (entry for entry in entries if isinstance(entry.get("type"), str))
+            return next(typed, entries[0] if entries else None)
         return detail if isinstance(detail, dict) else None
 
     def _message(self) -> str:
