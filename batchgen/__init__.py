@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batchgen.version import VERSION as __version__
+from batchgen.version import VERSION
 
 if TYPE_CHECKING:
     from batchgen.api import plan, run
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from batchgen.plan import Plan
     from batchgen.report import Report
     from batchgen.views import read_ledger
+
+__version__ = VERSION
 
 # Imported when they are used: `batchgen --help` must need neither pandas nor aiohttp.
 _HOMES = {

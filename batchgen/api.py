@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import nullcontext
 from decimal import Decimal
 from os import PathLike
@@ -122,7 +122,9 @@ def run(
         )
 
 
-def _in_thread(start: Callable[[Callable[[Runner], None]], object]) -> Report:
+def _in_thread(
+    start: Callable[[Callable[[Runner], None]], Coroutine[None, None, Report]],
+) -> Report:
     """Run in a thread of its own, whose event loop is nobody else's."""
     reports: list[Report] = []
     errors: list[BaseException] = []
@@ -133,7 +135,7 @@ def _in_thread(start: Callable[[Callable[[Runner], None]], object]) -> Report:
 
     def work() -> None:
         try:
-            reports.append(asyncio.run(start(began)))  # type: ignore[arg-type]  # a coroutine
+            reports.append(asyncio.run(start(began)))
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             errors.append(error)
 

@@ -16,7 +16,8 @@
     ├── ImageError                an image could not be fetched, arrived damaged, or is no image
     │   └── StorageError          the disk refused it; the image itself is not at fault
     └── LedgerError               the ledger cannot be trusted, or cannot be written
-        └── BusyError             another process is running this batch
+        ├── BusyError             another process is running this batch
+        └── UnrecordedError       a request was accepted, and its id could not be recorded
 
 A branch exists only where some caller treats it differently. A mistake in our own code is
 not among them: it must be loud.
@@ -180,3 +181,17 @@ class LedgerError(BatchgenError):
 
 class BusyError(LedgerError):
     """Another process is running this batch."""
+
+
+class UnrecordedError(LedgerError):
+    """A request was accepted, and the disk took no record of its id: a person has to keep it.
+
+    Attributes:
+        job_id: The job.
+        request_id: The service's name for the request.
+    """
+
+    def __init__(self, message: str, *, job_id: str, request_id: str) -> None:
+        self.job_id = job_id
+        self.request_id = request_id
+        super().__init__(message)

@@ -280,6 +280,7 @@ def _report(batch: Batch, runner: Runner, manifest: Manifest, *, started_at: dat
         folded=todo.folded,
         quoted_usd=todo.quoted_usd if todo.is_drawn else None,
         limit=runner.limit,
+        unrecorded=tuple(runner.unrecorded),
         started_at=timestamp(started_at),
         finished_at=runner.records.time(),
     )

@@ -160,8 +160,6 @@ class Records:
     ) -> None:
         """Record how the service, or we, failed the attempt; the job may go on."""
         charge, source = self._charge(job, standing, ending)
-        if request is None:
-            charge = ZERO  # the POST itself was answered with the failure: nothing was accepted
         detail: dict[str, Json] = {
             "error_type": ending.error_type,
             "error": ending.message,
@@ -359,7 +357,8 @@ class Records:
             billed = load_endpoint(job.endpoint).units_price_usd(ending.units)
             if billed is not None:
                 return billed, "billed"
-        if isinstance(ending, Failed) and ending.is_free:
+        was_never_accepted = standing.state is AttemptState.SUBMITTING
+        if isinstance(ending, Failed) and (ending.is_free or was_never_accepted):
             return ZERO, "table"
         return standing.reserved_usd, "table"
 

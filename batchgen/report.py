@@ -31,6 +31,7 @@ class Report:
         quoted_usd: What the jobs cost by the price table; None where that was not summed up.
         limit: The jobs that the run was allowed to send, or None.
         stop: Why the run stopped before its work was done, or None.
+        unrecorded: Accepted requests whose ids the disk did not take, `job_id=request_id`.
         started_at: UTC, ISO 8601, as text; `""` for a mere look.
         finished_at: UTC, ISO 8601, as text; `""` for a mere look.
     """
@@ -48,6 +49,7 @@ class Report:
     quoted_usd: Decimal | None = None
     limit: int | None = None
     stop: Stop | None = None
+    unrecorded: tuple[str, ...] = ()
     started_at: str = ""
     finished_at: str = ""
 
@@ -158,6 +160,7 @@ class Report:
             "exit_code": self.exit_code,
             "reason": self.reason,
             "next": next_command,
+            "unrecorded": list(self.unrecorded),
         }
 
 

@@ -17,7 +17,13 @@ from batchgen.attempt import Request
 from batchgen.batch import Batch
 from batchgen.budget import ZERO
 from batchgen.downloads import Downloads
-from batchgen.errors import AccountError, LedgerError, ReadError, StorageError
+from batchgen.errors import (
+    AccountError,
+    LedgerError,
+    ReadError,
+    StorageError,
+    UnrecordedError,
+)
 from batchgen.gate import Gate, Hold
 from batchgen.job import Job, number_of
 from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen
@@ -79,6 +85,10 @@ class Runner:
         price_usd: What a job costs whose endpoint has no price.
         limit: Jobs that this run may send, or None.
         stopped: Why it stopped submitting, or None.
+        has_aborted: Whether it has stopped reading and downloading, too.
+        sent: New jobs that it has taken up.
+        submitted: Requests that the service has accepted.
+        unrecorded: Accepted requests whose ids the disk did not take, as `job_id=request_id`.
     """
 
     batch: Batch
@@ -99,6 +109,7 @@ class Runner:
     has_aborted: bool = False
     sent: int = 0
     submitted: int = 0
+    unrecorded: list[str] = field(default_factory=list)
     retry: RetryRule = field(init=False)
     _guard: FailureGuard = field(init=False)
     _key_is_checked: bool = False
@@ -192,6 +203,10 @@ class Runner:
     async def _submit_all(self) -> None:
         """Send what is left to send, one decision at a time."""
         while self.stopped is None:
+            if self.records.journal.strained:
+                text = "the disk is full: the reserve for what is open is in use"
+                self.stop(Stop(cause=Cause.DISK, text=text, mend="make room"))
+                return
             self.gate.waiting = self.downloads.waiting
             self.gate.failing_since = self.downloads.failing_since
             held = self.gate.check(monotonic=self.clock.monotonic(), now=self.clock.now())
@@ -500,6 +515,8 @@ class Runner:
         except StorageError as error:
             self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room"))
         except LedgerError as error:
+            if isinstance(error, UnrecordedError):
+                self.unrecorded.append(f"{error.job_id}={error.request_id}")
             self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room, or free the file"))
             self.abort()
         except Exception as bug:

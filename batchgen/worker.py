@@ -18,12 +18,14 @@ from batchgen.attempt import Request
 from batchgen.errors import (
     AccountError,
     ImageError,
+    LedgerError,
     NotSentError,
     ReadError,
     RefusedError,
     StorageError,
     ThrottledError,
     UncertainError,
+    UnrecordedError,
 )
 from batchgen.filename import image_file
 from batchgen.images import ImageStore, parse_data_uri
@@ -188,7 +190,12 @@ class Worker:
             return await self._refused(job, standing, error)
         self.contact.answered(self.clock.monotonic())
         detail: dict[str, Json] = {} if ahead is None else {"queue_position": ahead}
-        await self.records.submitted(job, standing, request, detail=detail)
+        try:
+            await self.records.submitted(job, standing, request, detail=detail)
+        except LedgerError as error:
+            raise UnrecordedError(
+                str(error), job_id=job.job_id, request_id=request.request_id
+            ) from error
         return Accepted(request=request, ahead=ahead)
 
     async def follow(

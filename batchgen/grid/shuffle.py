@@ -6,7 +6,7 @@ an order is computed from its number alone.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from math import gcd, isqrt
 
@@ -53,11 +53,9 @@ class Shuffle:
 
     def __init__(self, size: int, *, key: str) -> None:
         self.size = size
-        self._order = _fisher_yates(size, key) if size <= _LAID_OUT else None
+        self._key = key
         self._width = isqrt(size - 1) + 1 if size else 0
         self._height = -(-size // self._width) if size else 0
-        dice = Dice(f"rounds:{key}")
-        self._keys = [dice.throw(n, below=_64_BITS + 1) for n in range(_ROUNDS)]
 
     def __len__(self) -> int:
         return self.size
@@ -66,12 +64,26 @@ class Shuffle:
         """Return the number at a place, `0 ≤ place < size`; each number has one place."""
         if not 0 <= place < self.size:
             raise IndexError(f"place {place} of {self.size}")
-        if self._order is not None:
+        if self.size <= _LAID_OUT:
             return self._order[place]
         number = self._encrypt(place)
         while number >= self.size:
             number = self._encrypt(number)
         return number
+
+    @cached_property
+    def _order(self) -> list[int]:
+        dice = Dice(f"order:{self._key}")
+        order = list(range(self.size))
+        for place in range(self.size - 1, 0, -1):
+            other = dice.throw(place, below=place + 1)
+            order[place], order[other] = order[other], order[place]
+        return order
+
+    @cached_property
+    def _keys(self) -> list[int]:
+        dice = Dice(f"rounds:{self._key}")
+        return [dice.throw(n, below=_64_BITS + 1) for n in range(_ROUNDS)]
 
     def _encrypt(self, number: int) -> int:
         width, height = self._width, self._height
@@ -104,15 +116,6 @@ def _golden_step(size: int) -> int:
             if 0 < step <= size and gcd(step, size) == 1:
                 return step
     return 1
-
-
-def _fisher_yates(size: int, key: str) -> list[int]:
-    dice = Dice(f"order:{key}")
-    order = list(range(size))
-    for place in range(size - 1, 0, -1):
-        other = dice.throw(place, below=place + 1)
-        order[place], order[other] = order[other], order[place]
-    return order
 
 
 def _mix(number: int) -> int:

@@ -7,6 +7,7 @@ power cut. A last line that a death cut short is dropped by the next start.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ from batchgen.simulator.request import Ending, Phase, Request
 
 FILE_NAME = "requests.jsonl"
 LOCK_NAME = ".lock"
+
+_CLOSED = -1
 
 
 class Memory:
@@ -50,22 +53,21 @@ class Memory:
         self._add([_ended_line(request) for request in requests])
 
     def close(self) -> None:
-        """Close the file and let others use the folder."""
+        """Close the file and let others use the folder; nothing is kept from then on."""
         os.close(self._file)
+        self._file = _CLOSED
         portalocker.unlock(self._lock)
         os.close(self._lock)
 
     def _add(self, lines: list[dict[str, Json]]) -> None:
+        if self._file == _CLOSED:
+            return
         data = b"".join(encode(dict(line)) + b"\n" for line in lines)
         end = os.fstat(self._file).st_size
-        try:
-            written = os.write(self._file, data)
-        except OSError:
+        written = os.write(self._file, data)
+        if written < len(data):  # the disk is full: half a line must not stand before the next
             os.ftruncate(self._file, end)
-            raise
-        if written < len(data):
-            os.ftruncate(self._file, end)
-            raise OSError(f"only {written} of {len(data)} bytes could be written")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written")
 
 
 def open_memory(folder: Path) -> Memory | None:

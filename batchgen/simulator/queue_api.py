@@ -133,7 +133,11 @@ class QueueApi:
             if wrong is not None:
                 answer = json_answer(wrong.body, status=wrong.status)
                 return self._responder.send(Kind.SUBMIT, answer)
-        request = self._service.accept(_submission(call, address, account, given))
+        try:
+            request = self._service.accept(_submission(call, address, account, given))
+        except OSError as error:  # what cannot be kept is not accepted
+            answer = detail(f"Internal Server Error: {error.strerror}", status=500)
+            return self._responder.send(Kind.SUBMIT, answer)
         if interruption:
             return await self._responder.interrupt(
                 call, Kind.SUBMIT, interruption, request_id=request.request_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,8 @@ from batchgen.simulator.run_faults import FORGOTTEN, SLOW_RUN, UNLISTED
 from batchgen.simulator.schema import KNOWN, Check
 from batchgen.simulator.settings import SimulatorSettings
 from batchgen.simulator.tally import Tally
+
+logger = logging.getLogger(__name__)
 
 # The account of all keys when there is but one.
 ONLY_ACCOUNT = "00000000"
@@ -215,7 +218,10 @@ class Service:
 
     def _note_ended(self, ended: list[Request]) -> None:
         if ended and self._memory:
-            self._memory.ended(ended)
+            try:
+                self._memory.ended(ended)
+            except OSError as error:  # the next start lets them run again, to the same end
+                logger.warning("%d ended requests could not be kept: %s", len(ended), error)
 
     def _seconds(self, submission: Submission, marks: frozenset[str]) -> float:
         if check(submission.input, submission.application, submission.path, self.endpoints):

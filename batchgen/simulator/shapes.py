@@ -47,6 +47,7 @@ from batchgen.simulator.submit_faults import (
     ANSWERED_201,
     ANSWERED_202,
     FOREIGN_URLS,
+    GATEWAY_ID,
     ONLY_THE_ID,
     ONLY_THE_URLS,
     RESPONSE_SUFFIX,
@@ -107,6 +108,8 @@ def submit_answer(request: Request, *, base: str, position: int, marks: frozense
         body = {"request_id": request.request_id}
     elif ONLY_THE_URLS in marks:
         body = {"request_id": request.request_id, **urls}
+    if GATEWAY_ID in marks:
+        body["gateway_request_id"] = f"gateway-{request.request_id}"
     status = 201 if ANSWERED_201 in marks else 202 if ANSWERED_202 in marks else 200
     return json_answer(body, status=status)
 

@@ -14,6 +14,7 @@ ONLY_THE_ID = "only_the_id"
 ONLY_THE_URLS = "only_the_urls"
 RESPONSE_SUFFIX = "response_suffix"
 FOREIGN_URLS = "foreign_urls"
+GATEWAY_ID = "gateway_id"
 ANSWERED_201 = "submit_201"
 ANSWERED_202 = "submit_202"
 VALIDATED_AT_ONCE = "validated_at_once"
@@ -208,7 +209,7 @@ _REFUSALS = (
 
 _CHANGES = (
     _changing(LOCK_FROM_HERE, "from here on the account is locked: 403, reads go on; until lifted"),
-    _changing(LOCK_WITH_READS, "the same, and reads are answered 403 too"),
+    _changing(LOCK_WITH_READS, "from here on the account is locked: 403, reads too; until lifted"),
     _changing(
         VALIDATED_AT_ONCE, "an input that does not fit is answered 422 here, not at the result"
     ),
@@ -216,6 +217,7 @@ _CHANGES = (
     _changing(ONLY_THE_URLS, "accepted; the answer has the id and the three URLs, nothing else"),
     _changing(RESPONSE_SUFFIX, "accepted; response_url ends in /response"),
     _changing(FOREIGN_URLS, "accepted; the three URLs name another host"),
+    _changing(GATEWAY_ID, "accepted; the answer also has a gateway_request_id, which is another id"),
     _changing(ANSWERED_201, "accepted; answered 201"),
     _changing(ANSWERED_202, "accepted; answered 202"),
     Fault(name="slow_submit", on=Kind.SUBMIT, text="the true answer, late", effect=Slow()),
