@@ -7,22 +7,22 @@ to cancel it: a read is free, a wrong verdict is an image.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
 
-from batchgen.attempt import Request, job_from, parse_timestamp
+from batchgen.attempt import Request
 from batchgen.delivery import Delivery
-from batchgen.errors import AccountError, QueueError, ReadError, StorageError
-from batchgen.job import Job, number_of
-from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen, image_urls
-from batchgen.platform_client import PlatformClient
+from batchgen.errors import AccountError, ReadError, StorageError
+from batchgen.job import number_of
+from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen
 from batchgen.queue_client import NotFound, QueueClient, Status
+from batchgen.reconciler import Reconciler
 from batchgen.records import Records
+from batchgen.recovery import OpenRequest
 from batchgen.retry import Again, Backoff, again
 from batchgen.service import Service
-from batchgen.standing import Standing
 from batchgen.worker import NEW_REQUEST_S, SECOND_READ_S, Clock, Worker
 
 # Requests that are settled at a time. What waits at the service is cancelled at once; only what
@@ -55,7 +55,7 @@ class Settled:
         job_id: Its job.
         request_id: The service's name for it.
         fate: What became of it; it is on record.
-        reason: Why it is still open, or its image is not on disk; else `""`.
+        reason: Why it is open, failed, or not on disk; else `""`.
     """
 
     job_id: str
@@ -70,7 +70,7 @@ class Cancellation:
 
     Attributes:
         settled: One for each of them.
-        barred: Why the service let nothing be cancelled, or None.
+        barred: Why the service let nothing more be cancelled, or None.
         answered: Whether the service answered at all.
     """
 
@@ -112,8 +112,7 @@ class _Reply(Enum):
     """What the service says when it is asked to cancel a request."""
 
     AGREED = "it will, if it still can"
-    TOO_LATE = "it has ended, or is not known"
-    REFUSED = "it does not cancel it"
+    DECLINED = "it has ended, is not known, or cannot be cancelled"
     SILENT = "nothing"
 
 
@@ -123,18 +122,19 @@ class Canceller:
 
     Attributes:
         client: The queue.
-        platform: The history, where the queue denies a request; None if there is none.
+        reconciler: Looks up what the queue denies.
         records: Where everything is written down.
         worker: Reads a request to its end.
         delivery: Saves what completed all the same.
         clock: Time and chance.
-        patience_s: How long the service is asked, and what has begun is waited for, in seconds.
+        patience_s: How long the service is asked, in seconds.
         barred: Why the account may cancel nothing, once that is certain.
         answered: Whether the service has answered.
+        backoff: Waits between calls that failed.
     """
 
     client: Witness
-    platform: PlatformClient | None
+    reconciler: Reconciler
     records: Records
     worker: Worker
     delivery: Delivery
@@ -144,208 +144,157 @@ class Canceller:
     answered: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=10.0))
 
-    async def settle_all(self, standings: list[Standing]) -> Cancellation:
+    async def settle_all(self, requests: Sequence[OpenRequest]) -> Cancellation:
         """Cancel or save each, some at a time, in this order.
 
         Raises:
-            AccountError: They belong to another account; nothing was cancelled.
             LedgerError: The records cannot be written; what had begun was finished first.
         """
-        await self._check_account(standings)
-        source = iter(standings)
+        source = iter(requests)
         settled: list[Settled] = []
         errors: list[Exception] = []
         until = self.clock.monotonic() + self.patience_s
 
         async def drain() -> None:
-            for standing in source:
+            for one in source:
                 try:
-                    settled.append(await self._settle(standing, until=until))
+                    settled.append(await self._settle(one, until=until))
                 except Exception as error:  # noqa: BLE001 - raised when all others are done
                     errors.append(error)
                 if errors:
                     return
 
         async with asyncio.TaskGroup() as pool:
-            for _ in range(min(SIDE_BY_SIDE, len(standings))):
+            for _ in range(min(SIDE_BY_SIDE, len(requests))):
                 pool.create_task(drain())
         if errors:
             raise errors[0]
         return Cancellation(settled=tuple(settled), barred=self.barred, answered=self.answered)
 
-    async def _check_account(self, standings: list[Standing]) -> None:
-        """Refuse a key that does not find what another key has sent."""
-        account = self.client.service.account
-        foreign = next((one for one in standings if one.account != account), None)
-        request = None if foreign is None else self.records.entry_at(foreign.last).request
-        if foreign is None or request is None:
-            return
-        job = self._job_of(foreign)
-        found = await self.worker.find(job, request)
-        if isinstance(found, Lost) and not await self._is_in_history(job, request):
-            text = (
-                "These requests belong to another account: this key does not find them. "
-                "Use the key that sent them. Nothing was cancelled."
-            )
-            raise AccountError(text, cause="key", http=404)
-
-    async def _settle(self, standing: Standing, *, until: float) -> Settled:
-        job = self._job_of(standing)
-        request = self.records.entry_at(standing.last).request
-        if request is None:
-            return _settled(job, None, Fate.OPEN, reason="its row names no request")
-        reply = await self._ask(job, request, until=until)
+    async def _settle(self, one: OpenRequest, *, until: float) -> Settled:
+        reply = await self._ask(one, until=until)
         if reply is _Reply.SILENT:
-            reason = str(self.barred) if self.barred else "no answer from the service"
-            return _settled(job, request, Fate.OPEN, reason=reason)
+            return _settled(one, Fate.OPEN, str(self.barred or "no answer from the service"))
         agreed = reply is _Reply.AGREED
-        ending = await self._follow(job, request, standing, agreed=agreed)
+        ending = await self._follow(one, agreed=agreed)
         if isinstance(ending, Lost):
-            ending = await self._ask_history(job, request) or ending
-        return await self._record(job, standing, request, ending, agreed=agreed)
+            ending = await self._look_up(one, agreed=agreed)
+        return await self._record(one, ending)
 
-    async def _ask(self, job: Job, request: Request, *, until: float) -> _Reply:
-        """Ask the service to cancel a request, again and again where it gives no answer."""
+    async def _ask(self, one: OpenRequest, *, until: float) -> _Reply:
+        """Ask the service to cancel a request, again where it gives no answer."""
         failures = 0
         while self.barred is None:
+            failures += 1
             try:
-                return await self._ask_once(job, request)
+                return await self._ask_once(one)
             except ReadError as error:
                 self.answered = self.answered or error.http is not None
             except AccountError as error:
                 self.answered = True
-                if failures + 1 >= MOST_BARRED:
+                if failures >= MOST_BARRED:
                     self.barred = error
-                    break
             if self.clock.monotonic() >= until:
                 break
-            failures += 1
             jitter = 0.5 + 0.5 * self.clock.jitter()
             await self.clock.sleep(self.backoff.wait_s(failures=failures, jitter=jitter))
         return _Reply.SILENT
 
-    async def _ask_once(self, job: Job, request: Request) -> _Reply:
+    async def _ask_once(self, one: OpenRequest) -> _Reply:
         """Look where the request stands, and ask for its end.
 
         The look tells whether it had begun, which decides what a cancelled request costs.
         """
-        status = await self.client.status(job.endpoint, request)
+        status = await self.client.status(one.job.endpoint, one.request)
         self.answered = True
         if isinstance(status, Status) and status.is_done:
-            return _Reply.TOO_LATE
-        http = await self.client.cancel(job.endpoint, request)
-        if 200 <= http < 300:
-            return _Reply.AGREED
-        if http in (400, 404, 409, 410):
-            return _Reply.TOO_LATE
+            return _Reply.DECLINED
+        http = await self.client.cancel(one.job.endpoint, one.request)
         if http in (408, 425, 429) or http >= 500:
             raise ReadError(f"HTTP {http}", http=http)
-        return _Reply.REFUSED
+        return _Reply.AGREED if 200 <= http < 300 else _Reply.DECLINED
 
-    async def _follow(
-        self, job: Job, request: Request, standing: Standing, *, agreed: bool
-    ) -> Ending:
+    async def _follow(self, one: OpenRequest, *, agreed: bool) -> Ending:
         """Read a request to its end; what the service denies is looked at twice."""
-        age = self.clock.now() - parse_timestamp(standing.submitted_at)
         # No older than that: the age also says how seldom a request is asked about.
-        age_s = NEW_REQUEST_S if agreed else min(NEW_REQUEST_S, max(1.0, age.total_seconds()))
-        ending = await self.worker.follow(job, request, ahead=None, age_s=age_s)
+        age_s = NEW_REQUEST_S if agreed else min(NEW_REQUEST_S, max(1.0, one.age_s))
+        ending = await self.worker.follow(one.job, one.request, ahead=None, age_s=age_s)
         if not (isinstance(ending, Lost) and agreed):
             return ending
         await self.clock.sleep(SECOND_READ_S)
-        return await self.worker.follow(job, request, ahead=None, age_s=age_s)
+        return await self.worker.follow(one.job, one.request, ahead=None, age_s=age_s)
 
-    async def _ask_history(self, job: Job, request: Request) -> Completed | None:
-        """Return the result that the platform remembers of a request that the queue denies."""
-        if self.platform is None:
-            return None
-        try:
-            entry = await self.platform.find(job.endpoint, request.request_id)
-        except QueueError:
-            return None
-        result = None if entry is None else entry.result
-        urls = image_urls(result) if result else []
-        # Images that stand in the result itself would go into the journal.
-        is_usable = any(urls) and not any(url.startswith("data:") for url in urls)
-        return Completed(output=result) if result and is_usable else None
+    async def _look_up(self, one: OpenRequest, *, agreed: bool) -> Ending:
+        """Return what became of a request that the queue denies; `Lost`: it was cancelled."""
+        found = await self.reconciler.find(one.job, one.request)
+        if isinstance(found, Completed):
+            return await self.worker.keep_inside(one.job, found)
+        was_asked = self.reconciler.platform is not None
+        if agreed and (isinstance(found, Failed) or not was_asked):
+            return Lost()
+        return found
 
-    async def _is_in_history(self, job: Job, request: Request) -> bool:
-        if self.platform is None:
-            return False
-        try:
-            return await self.platform.find(job.endpoint, request.request_id) is not None
-        except QueueError:
-            return False
-
-    async def _record(
-        self, job: Job, standing: Standing, request: Request, ending: Ending, *, agreed: bool
-    ) -> Settled:
+    async def _record(self, one: OpenRequest, ending: Ending) -> Settled:
         """Write down how a request ended."""
         match ending:
             case Completed():
-                await self.records.completed(job, standing, request, ending)
-                return await self._deliver(job, standing, request)
-            case Failed() if self._is_cancelled(request, ending):
-                return await self._cancelled(job, standing, request, ending)
+                await self.records.completed(one.job, one.standing, one.request, ending)
+                return await self._deliver(one)
+            case Failed() if self._is_cancelled(one, ending):
+                return await self._cancelled(one, ending)
             case Failed():
-                await self._failed(job, standing, request, ending)
-                return _settled(job, request, Fate.FAILED, reason=ending.error_type)
-            case Lost() if agreed:
-                return await self._cancelled(job, standing, request, None)
+                return await self._failed(one, ending)
             case Lost():
-                return _settled(job, request, Fate.OPEN, reason="the queue does not know it (404)")
+                return await self._cancelled(one, None)
             case StillOpen():
-                return _settled(job, request, Fate.OPEN, reason=ending.reason)
+                return _settled(one, Fate.OPEN, ending.reason)
 
-    def _is_cancelled(self, request: Request, ending: Failed) -> bool:
+    def _is_cancelled(self, one: OpenRequest, ending: Failed) -> bool:
         return (
             ending.http == CANCELLED_CODE
             or ending.error_type in CANCELLED_TYPES
-            or request.request_id in self.client.given_up
+            or one.request.request_id in self.client.given_up
         )
 
-    async def _cancelled(
-        self, job: Job, standing: Standing, request: Request, ending: Failed | None
-    ) -> Settled:
+    async def _cancelled(self, one: OpenRequest, ending: Failed | None) -> Settled:
         await self.records.cancelled(
-            job,
-            standing,
-            request,
-            has_begun=request.request_id in self.client.begun,
+            one.job,
+            one.standing,
+            one.request,
+            has_begun=one.request.request_id in self.client.begun,
             units=ending.units if ending else None,
         )
-        return _settled(job, request, Fate.CANCELLED)
+        return _settled(one, Fate.CANCELLED)
 
-    async def _failed(self, job: Job, standing: Standing, request: Request, ending: Failed) -> None:
-        await self.records.failed(job, standing, request, ending)
+    async def _failed(self, one: OpenRequest, ending: Failed) -> Settled:
+        await self.records.failed(one.job, one.standing, one.request, ending)
+        # What may be tried again is left to the next run, which decides by its own rules.
         if again(ending.error_type, retryable=ending.retryable) is Again.NEVER:
             await self.records.job_failed(
-                job,
-                standing,
+                one.job,
+                one.standing,
                 error_type=ending.error_type,
                 error=ending.message,
-                request_id=request.request_id,
+                request_id=one.request.request_id,
             )
-        # Else the next run decides whether it goes on, by its own rules.
+        return _settled(one, Fate.FAILED, ending.error_type)
 
-    async def _deliver(self, job: Job, standing: Standing, request: Request) -> Settled:
-        begun = self.records.entry_at(standing.started)
-        result = self.records.entry_at(standing.last)
+    async def _deliver(self, one: OpenRequest) -> Settled:
+        begun = self.records.entry_at(one.standing.started)
+        result = self.records.entry_at(one.standing.last)
         try:
-            await self.delivery.deliver(standing, begun, result)
+            await self.delivery.deliver(one.standing, begun, result)
         except StorageError as error:
-            return _settled(job, request, Fate.UNDELIVERED, reason=str(error))
-        standing = self.records.record.jobs[number_of(job.job_id)]
+            return _settled(one, Fate.UNDELIVERED, str(error))
+        standing = self.records.record.jobs[number_of(one.job.job_id)]
         if standing.lacks_rows:
-            return _settled(job, request, Fate.UNDELIVERED, reason="it could not be fetched")
+            return _settled(one, Fate.UNDELIVERED, "its image could not be fetched")
         if standing.missing_type:
-            return _settled(job, request, Fate.FAILED, reason=standing.missing_type)
-        return _settled(job, request, Fate.SAVED)
-
-    def _job_of(self, standing: Standing) -> Job:
-        return job_from(self.records.entry_at(standing.started))
+            return _settled(one, Fate.FAILED, standing.missing_type)
+        return _settled(one, Fate.SAVED)
 
 
-def _settled(job: Job, request: Request | None, fate: Fate, *, reason: str = "") -> Settled:
-    request_id = request.request_id if request else ""
-    return Settled(job_id=job.job_id, request_id=request_id, fate=fate, reason=reason)
+def _settled(one: OpenRequest, fate: Fate, reason: str = "") -> Settled:
+    return Settled(
+        job_id=one.job.job_id, request_id=one.request.request_id, fate=fate, reason=reason
+    )

@@ -15,8 +15,9 @@ from batchgen.images import ImageStore, SavedImage
 from batchgen.job import Job, Json
 from batchgen.outcome import image_urls
 from batchgen.platform_client import PlatformClient
-from batchgen.queue_client import Fetched, NotFound, QueueClient
+from batchgen.queue_client import QueueClient
 from batchgen.records import NoFile, Records
+from batchgen.reply import Fetched, NotFound
 from batchgen.retry import Backoff
 from batchgen.standing import Standing
 from batchgen.worker import Clock

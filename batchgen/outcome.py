@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.job import Json
-from batchgen.queue_client import Failure, Fetched, Status
+from batchgen.reply import Failure, Fetched, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,16 +41,9 @@ from batchgen.outcome import (
     judge,
 )
 from batchgen.pacing import Contact, Polling, ReadPace
-from batchgen.queue_client import (
-    Failure,
-    Fetched,
-    NotFound,
-    NotReady,
-    QueueClient,
-    Status,
-    encode_input,
-)
+from batchgen.queue_client import QueueClient, encode_input
 from batchgen.records import Records
+from batchgen.reply import Failure, Fetched, NotFound, NotReady, Status
 from batchgen.retry import Again, Backoff, again
 from batchgen.standing import Standing
 

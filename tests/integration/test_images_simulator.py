@@ -11,7 +11,8 @@ import pytest
 from batchgen.errors import ImageError
 from batchgen.images import FetchLimits, ImageStore
 from batchgen.job import Json
-from batchgen.queue_client import Fetched, QueueClient, encode_input
+from batchgen.queue_client import QueueClient, encode_input
+from batchgen.reply import Fetched
 from batchgen.service import Service
 from batchgen.simulator import FAULTS, Kind, Simulator, SimulatorSettings
 
