@@ -17,9 +17,10 @@ from batchgen.delivery import Delivery
 from batchgen.errors import AccountError, ReadError, StorageError
 from batchgen.job import number_of
 from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen
-from batchgen.queue_client import NotFound, QueueClient, Status
+from batchgen.queue_client import QueueClient
 from batchgen.reconciler import Reconciler
 from batchgen.records import Records
+from batchgen.reply import NotFound, Status
 from batchgen.recovery import OpenRequest
 from batchgen.retry import Again, Backoff, again
 from batchgen.service import Service
