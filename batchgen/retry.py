@@ -157,7 +157,7 @@ def _seconds_until(value: str, now: datetime) -> float | None:
         pass
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
