@@ -20,8 +20,8 @@ from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen
 from batchgen.queue_client import QueueClient
 from batchgen.reconciler import Reconciler
 from batchgen.records import Records
-from batchgen.reply import NotFound, Status
 from batchgen.recovery import OpenRequest
+from batchgen.reply import NotFound, Status
 from batchgen.retry import Again, Backoff, again
 from batchgen.service import Service
 from batchgen.worker import NEW_REQUEST_S, SECOND_READ_S, Clock, Worker
