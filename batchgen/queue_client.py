@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
@@ -177,15 +178,19 @@ class QueueClient:
         url = self._url(endpoint, request, request.cancel_url, "/cancel")
         return (await self._read("PUT", url)).http
 
-    async def check_key(self, endpoint: str) -> None:
+    async def check_key(self, endpoint: str) -> datetime | None:
         """Make a free read of a request that does not exist, which shows whether the key works.
+
+        Returns:
+            The time by the service's clock, in UTC, to the second; None if it does not say.
 
         Raises:
             AccountError: The key is wrong, or the account is locked for reads too.
             ReadError: The service gave no answer.
         """
         request = Request(request_id=str(uuid4()))
-        await self._read("GET", self._url(endpoint, request, "", "/status"))
+        answer = await self._read("GET", self._url(endpoint, request, "", "/status"))
+        return _date_of(answer)
 
     def _session(self, keepalive_s: float) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -331,6 +336,15 @@ def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
     ahead = body.get("queue_position")
     urls = {name: _text(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
     return Request(request_id=request_id, **urls), ahead if isinstance(ahead, int) else None
+
+
+def _date_of(answer: Answer) -> datetime | None:
+    """Return when an answer was sent, by its own header (RFC 9110, section 6.6.1)."""
+    try:
+        moment = parsedate_to_datetime(answer.headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_usable(request_id: str) -> bool:
