@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
+from datetime import timedelta
 
+from batchgen.attempt import job_from, parse_timestamp
 from batchgen.batch import STOP_NAME, Batch
 from batchgen.canceller import Cancellation, Canceller, Witness
 from batchgen.delivery import Delivery
-from batchgen.errors import BusyError
+from batchgen.errors import AccountError, BusyError, ReadError
 from batchgen.images import ImageStore
 from batchgen.launch import check_queue, log_to, real_clock, tidy
 from batchgen.pacing import Contact, Polling, ReadPace
 from batchgen.platform_client import PlatformClient
+from batchgen.reconciler import Reconciler
 from batchgen.records import Records
+from batchgen.recovery import OpenRequest, Recovery
 from batchgen.replay import Record
+from batchgen.retry import RetryRule
 from batchgen.service import Service
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
+from batchgen.stop import Cause
 from batchgen.worker import Clock, Worker
 
 # How often the lock is tried while a run is being waited for, and how often that run is asked
@@ -97,14 +103,16 @@ async def cancel_open(
         clock: Time and chance; the machine's if None.
 
     Raises:
-        AccountError: The requests belong to another account.
-        ServiceError: They are at another queue.
+        AccountError: The requests belong to another account; nothing was cancelled.
+        ReadError: Nothing is known of the requests; nothing was cancelled.
+        ServiceError: They are at another queue; nothing was cancelled.
         LedgerError: The files cannot be written.
     """
     clock = clock or real_clock()
     check_queue(batch, record, service)
     records = batch.open_records(record, service=service)
     with log_to(batch), records.journal, records.ledger:
+        requests = _open_requests(records, clock)
         async with AsyncExitStack() as stack:
             images = ImageStore(batch.folder, loopback=service.is_loopback)
             client = await stack.enter_async_context(Witness(service, now=clock.now))
@@ -115,9 +123,46 @@ async def cancel_open(
                     PlatformClient(service.platform_url, service.key, now=clock.now)
                 )
             canceller = _make_canceller(records, client, platform, images, clock, patience_s)
-            cancellation = await canceller.settle_all(open_standings(record))
+            await _check_account(canceller, requests)
+            cancellation = await canceller.settle_all(requests)
     tidy(batch, record)
     return cancellation
+
+
+def _open_requests(records: Records, clock: Clock) -> list[OpenRequest]:
+    found = []
+    for standing in open_standings(records.record):
+        request = records.entry_at(standing.last).request
+        age = clock.now() - parse_timestamp(standing.submitted_at)
+        if request is not None:
+            found.append(
+                OpenRequest(
+                    job=job_from(records.entry_at(standing.started)),
+                    standing=standing,
+                    request=request,
+                    age_s=max(0.0, age.total_seconds()),
+                )
+            )
+    return found
+
+
+async def _check_account(canceller: Canceller, requests: list[OpenRequest]) -> None:
+    """Refuse a key that does not find what another key has sent."""
+    recovery = Recovery(
+        records=canceller.records,
+        retry=RetryRule(),
+        download=True,
+        worker=canceller.worker,
+        reconciler=canceller.reconciler,
+        clock=canceller.clock,
+    )
+    stop = await recovery.check_account(requests)
+    if stop is None:
+        return
+    text = f"{stop.text[:1].upper()}{stop.text[1:]}. Nothing was sent, nothing was cancelled."
+    if stop.cause is Cause.NO_ANSWER:
+        raise ReadError(text)
+    raise AccountError(f"{text}\n  Mend it: {stop.mend}", cause="key", http=0)
 
 
 def _make_canceller(
@@ -128,10 +173,15 @@ def _make_canceller(
     clock: Clock,
     patience_s: float,
 ) -> Canceller:
-    contact = Contact(began_at=clock.monotonic())
     return Canceller(
         client=client,
-        platform=platform,
+        reconciler=Reconciler(
+            records=records,
+            platform=platform,
+            clock=clock,
+            unknown_after=timedelta(),
+            resubmit=False,
+        ),
         records=records,
         worker=Worker(
             client=client,
@@ -141,7 +191,7 @@ def _make_canceller(
             timeout_s=patience_s,
             polling=Polling(),
             reads=ReadPace(),
-            contact=contact,
+            contact=Contact(began_at=clock.monotonic()),
         ),
         delivery=Delivery(
             client=client,
