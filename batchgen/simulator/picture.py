@@ -25,8 +25,8 @@ FORMATS: Mapping[str, tuple[str, str]] = {
 }
 # Below this there is no room for words.
 LEAST_WIDTH_WITH_TEXT = 96
-MOST_CHARACTERS = 2000
-MOST_CHARACTERS_OF_A_VALUE = 64
+MOST_CHARACTERS = 1000
+MOST_CHARACTERS_OF_A_VALUE = 60
 LEAST_TYPE_PX = 8
 
 _PROMPT_SHARES = (0.055, 0.042, 0.032, 0.024, 0.018)  # of the shorter side, tried in this order
@@ -100,7 +100,7 @@ def _draw_words(canvas: ImageDraw.ImageDraw, picture: Picture) -> None:
     small = _type(max(LEAST_TYPE_PX, round(shorter * _NOTE_SHARE)))
     notes = small.wrap("  ·  ".join(_notes(picture)), width=room)
     notes_top = picture.size.height - margin - len(notes) * small.line_height
-    prompt = str(picture.input.get("prompt") or "")[:MOST_CHARACTERS]
+    prompt = _cut(str(picture.input.get("prompt") or ""), MOST_CHARACTERS)
     large, lines = _fit(prompt, shorter=shorter, width=room, height=notes_top - 2 * margin)
     large.write(canvas, lines, left=margin, top=margin)
     small.write(canvas, notes, left=margin, top=notes_top)
@@ -119,7 +119,11 @@ def _notes(picture: Picture) -> list[str]:
 
 def _plain(value: Json) -> str:
     text = value if isinstance(value, str) else canonical(value)
-    return text if len(text) <= MOST_CHARACTERS_OF_A_VALUE else f"{text[:60]}…"
+    return _cut(text, MOST_CHARACTERS_OF_A_VALUE)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _fit(text: str, *, shorter: int, width: int, height: float) -> tuple[Type, list[str]]:

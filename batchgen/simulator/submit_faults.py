@@ -217,7 +217,9 @@ _CHANGES = (
     _changing(ONLY_THE_URLS, "accepted; the answer has the id and the three URLs, nothing else"),
     _changing(RESPONSE_SUFFIX, "accepted; response_url ends in /response"),
     _changing(FOREIGN_URLS, "accepted; the three URLs name another host"),
-    _changing(GATEWAY_ID, "accepted; the answer also has a gateway_request_id, which is another id"),
+    _changing(
+        GATEWAY_ID, "accepted; the answer also has a gateway_request_id, which is another id"
+    ),
     _changing(ANSWERED_201, "accepted; answered 201"),
     _changing(ANSWERED_202, "accepted; answered 202"),
     Fault(name="slow_submit", on=Kind.SUBMIT, text="the true answer, late", effect=Slow()),
