@@ -26,6 +26,7 @@ _INDICATORS = {
     ",": "the next entry of a list",
     "%": "an instruction to itself",
 }
+_KEY_BEFORE = re.compile(r"([^\s:,{}\[\]]+): +$")
 _HASH_IN_FLOW = re.compile(r"(?<=[\s\[,{])#(?=\w)")
 
 
@@ -51,10 +52,11 @@ class Syntax:
     flow: bool
     ended: tuple[int, int]
 
-    @property
-    def name(self) -> str:
-        """What was being read, as a message calls it."""
-        return self.key or "value"
+    def name(self, start: int) -> str:
+        """Return what a value is called in a message: the key before it, or the last one read."""
+        before = self.source.original[self.source.line_start(start) : start]
+        found = _KEY_BEFORE.search(before)
+        return found[1] if found else self.key or "value"
 
     def trap(self) -> Trap:
         """Return what is wrong, and the patch behind which reading can go on, if there is one."""
@@ -88,13 +90,13 @@ class Syntax:
         if not self.key:
             return self._no_key(start)
         words = (
-            f"this line is indented like a part of {self.name}, which has a value already "
+            f"this line is indented like a part of {self.name(start)}, which has a value already "
             f"({quoted(self.source.text[start : self.source.line_end(start)])})."
         )
         return self._without_line(words, self.at) if end else Trap(self.at, words)
 
     def _colon_in_value(self, start: int) -> Trap:
-        words = f'the {self.name} has a ":" in it that YAML takes for the end of a key.'
+        words = f'the {self.name(start)} has a ":" in it that YAML takes for the end of a key.'
         return Trap(self.at, self._in_quotes(words, start), "_", self.at)
 
     def _no_key(self, at: int) -> Trap:
@@ -140,7 +142,7 @@ class Syntax:
         if character == "," and self.flow:
             return Trap(at, "nothing stands between two commas: take one away.", "_", at)
         meaning = _INDICATORS.get(character, "something of its own")
-        words = f"{self.name} begins with {character}, which YAML takes for {meaning}."
+        words = f"{self.name(at)} begins with {character}, which YAML takes for {meaning}."
         return Trap(at, self._in_quotes(words, at), "_", at)
 
     def _in_flow(self) -> Trap:
@@ -159,10 +161,9 @@ class Syntax:
                 self.at, f"the {text[opened]} on line {self._line(opened)} is closed by {here}."
             )
         if here and not over_lines:
-            behind = self._behind()
-            if behind is not None:
-                return behind
-            return Trap(self.at, f"a comma is missing before '{text[self.at :].split()[0]}'.")
+            behind = None if here in "\"'" else self._behind()
+            following = text[self.at :].split()[0].rstrip(",]}")
+            return behind or Trap(self.at, f"a comma is missing before {following}.")
         return Trap(opened, f"the {text[opened]} that is opened here is never closed.")
 
     def _behind(self) -> Trap | None:
@@ -178,9 +179,9 @@ class Syntax:
             )
             return Trap(self.at, words)
         what = _INDICATORS.get(opening)
-        words = f"{self.name} goes on behind its closing quote."
+        words = f"{self.name(start)} goes on behind its closing quote."
         if what is not None:
-            words = f"{self.name} begins with {opening}, which YAML takes for {what}."
+            words = f"{self.name(start)} begins with {opening}, which YAML takes for {what}."
         return Trap(start, self._in_quotes(words, start), "_" * (end - start), start)
 
     def _indentation(self) -> Trap:
