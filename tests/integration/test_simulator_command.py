@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -184,3 +185,48 @@ def test_the_help_names_every_fault_and_the_list_says_what_it_does() -> None:
     assert words >= set(FAULTS)
     for fault in FAULTS.values():
         assert fault.text in texts[1]
+
+
+def test_no_fault_makes_it_talk() -> None:
+    """What breaks off on purpose is not worth a line on stderr, let alone a traceback."""
+    quick = {name: 0.05 for name in FAULTS if "hang" not in name and "stall" not in name}
+    rates = ",".join(f"{name}={rate}" for name, rate in quick.items() if "slow" not in name)
+    process = start("--port", "0", "--seconds", "0", "--image-scale", "0.03", "--faults", rates)
+    url = first_line(process)
+    place = f"{url}/fal-ai/nano-banana-2"
+    for number in range(60):
+        said = call("POST", place, b'{"prompt": "a fox"}')
+        request_id = said.get("request_id", f"none-{number}")
+        for page in ("", "/status", "/status/stream"):
+            call("GET", f"{place}/requests/{request_id}{page}")
+        call("PUT", f"{place}/requests/{request_id}/cancel")
+        call("GET", f"{url}/files/b/{request_id}/1/0.png")
+        call("GET", f"{url}/v1/models/requests/by-endpoint?endpoint_id=fal-ai/nano-banana-2")
+        call("GET", f"{url}/v1/models/pricing?endpoint_id=fal-ai/nano-banana-2")
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert len(err.splitlines()) == 1  # where it is
+
+
+def call(method: str, url: str, body: bytes | None = None) -> dict[str, str]:
+    """Make one call and return its JSON, or nothing, whatever comes of it."""
+    request = urllib.request.Request(
+        url, data=body, headers={"Authorization": "Key a:b"}, method=method
+    )
+    opener = urllib.request.build_opener(NoRedirects)
+    try:
+        with opener.open(request, timeout=10) as answer:
+            said = json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        error.close()
+        return {}
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulator_calls import TINY, Caller, ManualClock, simulated
+from simulator_calls import TINY, ManualClock, simulated
 
 from batchgen.errors import UsageError
 from batchgen.simulator.memory import FILE_NAME, open_memory
 
 SERVE = "from batchgen.cli.simulate import command; command()"
+SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
 
 
 async def test_a_restart_finds_what_was_accepted_on_another_port(tmp_path: Path) -> None:
@@ -137,10 +138,10 @@ def _can_open(folder: Path) -> bool:
     return memory is not None
 
 
-def started(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+def started(folder: Path, *, program: str = SERVE) -> tuple[subprocess.Popen[str], str]:
     arguments = [
-        *(sys.executable, "-c", SERVE, "--port", "0", "--folder", str(folder)),
-        *("--image-scale", str(TINY), "--seconds", "0", *options),
+        *(sys.executable, "-c", program, "--port", "0", "--folder", str(folder)),
+        *("--image-scale", str(TINY), "--seconds", "0"),
     ]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -150,10 +151,9 @@ def started(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
 async def test_every_answered_submission_survives_sigkill(tmp_path: Path) -> None:
     answered: list[str] = []
-    async with simulated() as (queue, _any):
+    async with simulated() as (_, caller):
         for _ in range(3):
             process, url = started(tmp_path)
-            caller = Caller(queue, _any.session)
             for seed in range(10):
                 given = {"prompt": "a fox", "seed": seed}
                 said = await caller.call("POST", f"{url}/fal-ai/nano-banana-2", json=given)
@@ -161,8 +161,8 @@ async def test_every_answered_submission_survives_sigkill(tmp_path: Path) -> Non
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
         process, url = started(tmp_path)
-        known = await _any.call("GET", f"{url}/_simulator/requests", key=None)
-        counts = await _any.call("GET", f"{url}/_simulator", key=None)
+        known = await caller.call("GET", f"{url}/_simulator/requests", key=None)
+        counts = await caller.call("GET", f"{url}/_simulator", key=None)
         process.terminate()
         process.communicate()
 
@@ -170,3 +170,28 @@ async def test_every_answered_submission_survives_sigkill(tmp_path: Path) -> Non
     assert counts.body["accepted"] == 30
     assert set(counts.body["accepted_inputs"].values()) == {3}
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits as POSIX has them")
+async def test_on_a_full_disk_a_submission_is_refused_and_the_accepted_ones_are_kept(
+    tmp_path: Path,
+) -> None:
+    async with simulated() as (_, caller):
+        process, url = started(tmp_path, program=SMALL_FILES + SERVE)
+        said = [
+            await caller.call("POST", f"{url}/fal-ai/nano-banana-2", json={"prompt": "a fox"})
+            for _ in range(20)
+        ]
+        read = await caller.call("GET", said[0].body["status_url"])
+        process.kill()
+        process.communicate()
+        process, url = started(tmp_path)
+        known = await caller.call("GET", f"{url}/_simulator/requests", key=None)
+        process.kill()
+        process.communicate()
+
+    accepted = [answer.body["request_id"] for answer in said if answer.status == 200]
+    assert 0 < len(accepted) < 20
+    assert {answer.status for answer in said} == {200, 500}
+    assert read.status == 200
+    assert [request["request_id"] for request in known.body["requests"]] == accepted
