@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -109,15 +109,7 @@ class Parameter:
         Raises:
             UnfitValueError: The parameter does not take it.
         """
-        match self.schema["type"]:
-            case "integer":
-                return self._integer(value)
-            case "array":
-                return self._array(value)
-            case "string" if "enum" not in self.schema:
-                return self._text(value)
-            case _:
-                return self._choice(value)
+        return self._rule(value)
 
     @cached_property
     def takes(self) -> str:
@@ -143,6 +135,18 @@ class Parameter:
         """The values that it takes, where they are a short list of texts."""
         choices = self.schema.get("enum", [])
         return tuple(str(choice) for choice in choices) if isinstance(choices, list) else ()
+
+    @cached_property
+    def _rule(self) -> Callable[[Json], Json]:
+        match self.schema["type"]:
+            case "integer":
+                return self._integer
+            case "array":
+                return self._array
+            case "string" if "enum" not in self.schema:
+                return self._text
+            case _:
+                return self._choice
 
     def _choice(self, value: Json) -> Json:
         if isinstance(value, dict | list):
@@ -187,6 +191,8 @@ class Parameter:
         return number
 
     def _text(self, value: Json) -> str:
+        if isinstance(value, str) and value and not value.isspace():
+            return value
         text = _as_written(value)
         if isinstance(value, dict | list) or not text or text.isspace():
             raise self._unfit(value)
