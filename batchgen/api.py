@@ -156,9 +156,9 @@ def _in_thread(
 
 def _obey(runner: Runner, signals: int) -> None:
     if signals == 1:
-        runner.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
+        runner.course.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
     else:
-        runner.abort()
+        runner.course.abort()
 
 
 def _manifest(source: Source) -> Manifest:

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from batchgen.course import Course
 from batchgen.delivery import TRIES, Delivery
 from batchgen.progress import Progress
 from batchgen.records import Records
 
 # Jobs whose images are fetched at a time.
 SIDE_BY_SIDE = 16
-
-Guard = Callable[[Awaitable[None]], Awaitable[None]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,31 +27,29 @@ class Downloads:
         records: Where their results stand.
         delivery: Brings one job's images to disk.
         progress: What is shown meanwhile.
+        course: Whether the run goes on.
         monotonic: A clock that never goes back, in seconds.
-        changed: Called when a job's images have been dealt with.
         failing_since: Since when nothing could be fetched, by that clock; None while it works.
     """
 
     records: Records
     delivery: Delivery
     progress: Progress
+    course: Course
     monotonic: Callable[[], float]
-    changed: Callable[[], None] = lambda: None
     failing_since: float | None = None
-    _has_aborted: bool = False
     _queue: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
     _deferred: deque[int] = field(default_factory=deque)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _running: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
     def waiting(self) -> int:
         """Jobs whose images are still to be fetched."""
         return self._queue.qsize()
 
-    def start(self, guard: Guard) -> None:
-        """Begin to fetch; `guard` deals with what a delivery raises."""
-        self._tasks = [asyncio.create_task(self._work(guard)) for _ in range(SIDE_BY_SIDE)]
+    def start(self) -> None:
+        """Begin to fetch."""
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(SIDE_BY_SIDE)]
 
     def add(self, number: int) -> None:
         """Have the images of a job fetched whose result is on record."""
@@ -67,15 +63,9 @@ class Downloads:
     async def finish(self) -> None:
         """Return when everything was tried, and what had failed was tried once more."""
         await self._join()
-        while self._deferred and not self._has_aborted:
+        while self._deferred and not self.course.has_aborted:
             self._queue.put_nowait((self._deferred.popleft(), 1))
         await self._join()
-
-    def abort(self) -> None:
-        """Fetch nothing more."""
-        self._has_aborted = True
-        for task in list(self._running):
-            task.cancel()
 
     async def close(self) -> None:
         """End the tasks that fetch."""
@@ -87,29 +77,27 @@ class Downloads:
         # Even after an abort this ends at once: what is left is taken from the queue unfetched.
         await self._queue.join()
 
-    async def _work(self, guard: Guard) -> None:
+    async def _work(self) -> None:
         while True:
             number, tries = await self._queue.get()
             try:
-                if not self._has_aborted:
-                    await guard(self._deliver(number, tries))
+                if not self.course.has_aborted:
+                    await self.course.guarded(self._deliver(number, tries))
             finally:
                 self._queue.task_done()
-                self.changed()
+                self.course.wake()
 
     async def _deliver(self, number: int, tries: int) -> None:
         standing = self.records.record.own(number)
         begun = self.records.entry_at(standing.started)
         result = self.records.entry_at(standing.last)
         delivered = self.delivery.delivered
-        task = asyncio.ensure_future(self.delivery.deliver(standing, begun, result, tries=tries))
-        self._running.add(task)
-        try:
-            await task
-        except asyncio.CancelledError:
-            return  # by `abort`: the next run fetches it
-        finally:
-            self._running.discard(task)
+        # An abort cuts it; then the next run fetches what is missing.
+        await self.course.unless_aborted(
+            self.delivery.deliver(standing, begun, result, tries=tries)
+        )
+        if self.course.has_aborted:
+            return
         if self.delivery.delivered > delivered or not self.delivery.download:
             self.failing_since = None
         self._count(number)

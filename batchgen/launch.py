@@ -14,7 +14,9 @@ from decimal import Decimal
 
 from batchgen.attempt import timestamp
 from batchgen.batch import Batch
+from batchgen.course import Course
 from batchgen.delivery import Delivery
+from batchgen.dispatcher import Dispatcher
 from batchgen.downloads import Downloads
 from batchgen.errors import LedgerError, ServiceError, UsageError
 from batchgen.gate import Gate
@@ -26,6 +28,7 @@ from batchgen.progress import Progress
 from batchgen.queue_client import QueueClient
 from batchgen.reconciler import Reconciler
 from batchgen.records import Records
+from batchgen.recovery import Recovery
 from batchgen.replay import Record
 from batchgen.report import Report
 from batchgen.retry import RetryRule
@@ -33,6 +36,7 @@ from batchgen.runner import Runner
 from batchgen.service import Service
 from batchgen.settings import RunSettings, next_time
 from batchgen.state import UNSETTLED, JobState
+from batchgen.stop import FailureGuard
 from batchgen.tally import count, drawn, undrawn
 from batchgen.todo import Todo
 from batchgen.worker import Clock, Worker
@@ -109,119 +113,162 @@ async def launch(
         records = batch.open_records(record, service=service, manifest=manifest)
         logger.info("run begins: %s, %s", manifest.batch, service.queue_url)
         with records.journal, records.ledger:
-            todo = Todo(
-                manifest.jobs(sample=selection.sample or None),
-                record=record,
-                retry=_retry_rule(settings),
-                download=settings.download,
-                monotonic=clock.monotonic,
-            )
-            _begin_progress(progress, record, settings, manifest.count())
-            runner = await _run(
+            run = Parts(
                 batch=batch,
                 records=records,
-                todo=todo,
+                todo=_todo(manifest, record, settings, selection, clock),
                 service=service,
                 settings=settings,
-                selection=selection,
                 progress=progress,
-                began=began,
-                price_usd=price_usd,
+                course=Course(sleep=clock.sleep),
                 clock=clock,
+                limit=selection.limit,
+                price_usd=price_usd,
             )
-            _draw_to_end(todo, manifest)
+            _begin_progress(progress, record, settings, manifest.count())
+            submitted = await _run(run, began)
+            _draw_to_end(run.todo, manifest)
         tidy(batch, record)
-        report = _report(batch, runner, manifest, started_at=started_at)
-        if todo.is_drawn:
-            batch.remember_count(jobs=todo.drawn, folded=todo.folded)
+        report = _report(run, manifest, started_at=started_at, submitted=submitted)
+        if run.todo.is_drawn:
+            batch.remember_count(jobs=run.todo.drawn, folded=run.todo.folded)
         logger.info("run ends with %d: %s", report.exit_code, report.reason or "done")
         return report
 
 
-async def _run(
-    *,
-    batch: Batch,
-    records: Records,
-    todo: Todo,
-    service: Service,
-    settings: RunSettings,
-    selection: Selection,
-    progress: Progress,
-    began: Callable[[Runner], None],
-    price_usd: Decimal | None,
-    clock: Clock,
-) -> Runner:
-    """Connect to the service, and run."""
-    images = ImageStore(batch.folder, loopback=service.is_loopback)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a run is put together from, before anything is connected.
+
+    Attributes:
+        batch: The batch's folder, locked.
+        records: Both of its files, open for writing.
+        todo: What is left to send.
+        service: The queue.
+        settings: What the run keeps to.
+        progress: What is shown while it goes on.
+        course: Whether it goes on.
+        clock: Time and chance.
+        limit: New jobs that may be sent, or None.
+        price_usd: What a job costs whose endpoint has no price.
+    """
+
+    batch: Batch
+    records: Records
+    todo: Todo
+    service: Service
+    settings: RunSettings
+    progress: Progress
+    course: Course
+    clock: Clock
+    limit: int | None
+    price_usd: Decimal | None
+
+
+async def _run(run: Parts, began: Callable[[Runner], None]) -> int:
+    """Connect to the service, run, and return how many requests it accepted."""
+    service, clock = run.service, run.clock
+    images = ImageStore(run.batch.folder, loopback=service.is_loopback)
     images.remove_leftovers()
-    contact = Contact(began_at=clock.monotonic())
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(QueueClient(service, now=clock.now))
         await stack.enter_async_context(images)
+        client = await stack.enter_async_context(QueueClient(service, now=clock.now))
         platform = None
         if service.platform_url:
             platform = await stack.enter_async_context(
                 PlatformClient(service.platform_url, service.key, now=clock.now)
             )
-        reconciler = Reconciler(
-            records=records,
-            platform=platform,
-            clock=clock,
-            unknown_after=timedelta(seconds=settings.unknown_after_s),
-            resubmit=settings.on_unknown == "resubmit",
-        )
-        worker = Worker(
-            client=client,
-            records=records,
-            images=images,
-            clock=clock,
-            timeout_s=settings.timeout_s,
-            polling=Polling(),
-            reads=ReadPace(),
-            contact=contact,
-        )
-        delivery = Delivery(
-            client=client,
-            platform=platform,
-            records=records,
-            images=images,
-            clock=clock,
-            download=settings.download,
-        )
-        downloads = Downloads(
-            records=records,
-            delivery=delivery,
-            progress=progress,
-            monotonic=clock.monotonic,
-        )
-        gate = Gate(
-            window=Window(cap=settings.concurrency),
-            rate=Spacing(per_s=settings.rate.per_s if settings.rate else None),
-            folder=batch.folder,
-            until_at=_until_at(settings, clock.now()),
-        )
-        runner = Runner(
-            batch=batch,
-            records=records,
-            todo=todo,
-            settings=settings,
-            client=client,
-            reconciler=reconciler,
-            worker=worker,
-            downloads=downloads,
-            gate=gate,
-            contact=contact,
-            clock=clock,
-            progress=progress,
-            price_usd=price_usd,
-            limit=selection.limit,
-        )
+        runner = _assemble(run, client=client, platform=platform, images=images)
         began(runner)
         await runner.run()
-        return runner
+        return runner.dispatcher.submitted
 
 
-def _retry_rule(settings: RunSettings) -> RetryRule:
+def _assemble(
+    run: Parts, *, client: QueueClient, platform: PlatformClient | None, images: ImageStore
+) -> Runner:
+    """Join the parts of a run."""
+    settings, clock = run.settings, run.clock
+    worker = Worker(
+        client=client,
+        records=run.records,
+        images=images,
+        clock=clock,
+        timeout_s=settings.timeout_s,
+        polling=Polling(),
+        reads=ReadPace(),
+        contact=Contact(began_at=clock.monotonic()),
+        course=run.course,
+    )
+    reconciler = Reconciler(
+        records=run.records,
+        platform=platform,
+        clock=clock,
+        unknown_after=timedelta(seconds=settings.unknown_after_s),
+        resubmit=settings.on_unknown == "resubmit",
+    )
+    delivery = Delivery(
+        client=client,
+        platform=platform,
+        records=run.records,
+        images=images,
+        clock=clock,
+        download=settings.download,
+    )
+    dispatcher = Dispatcher(
+        records=run.records,
+        todo=run.todo,
+        retry=retry_rule(settings),
+        worker=worker,
+        reconciler=reconciler,
+        downloads=Downloads(
+            records=run.records,
+            delivery=delivery,
+            progress=run.progress,
+            course=run.course,
+            monotonic=clock.monotonic,
+        ),
+        gate=Gate(
+            window=Window(cap=settings.concurrency),
+            rate=Spacing(per_s=settings.rate.per_s if settings.rate else None),
+            folder=run.batch.folder,
+            until_at=_until_at(settings, clock.now()),
+        ),
+        guard=FailureGuard(limit=settings.max_failures),
+        course=run.course,
+        progress=run.progress,
+        price_usd=run.price_usd,
+        limit=run.limit,
+    )
+    recovery = Recovery(
+        records=run.records,
+        retry=retry_rule(settings),
+        download=settings.download,
+        worker=worker,
+        reconciler=reconciler,
+        clock=clock,
+    )
+    return Runner(batch=run.batch, recovery=recovery, dispatcher=dispatcher, course=run.course)
+
+
+def _todo(
+    manifest: Manifest,
+    record: Record,
+    settings: RunSettings,
+    selection: Selection,
+    clock: Clock,
+) -> Todo:
+    return Todo(
+        manifest.jobs(sample=selection.sample or None),
+        record=record,
+        retry=retry_rule(settings),
+        download=settings.download,
+        monotonic=clock.monotonic,
+    )
+
+
+def retry_rule(settings: RunSettings) -> RetryRule:
+    """Return which failures a run with these settings tries again."""
     return RetryRule(mode=settings.retry, max_attempts=settings.max_attempts)
 
 
@@ -232,7 +279,7 @@ def _until_at(settings: RunSettings, now: datetime) -> datetime | None:
 
 
 def _begin_progress(progress: Progress, record: Record, settings: RunSettings, total: int) -> None:
-    tally = count(record.jobs.values(), retry=_retry_rule(settings), download=settings.download)
+    tally = count(record.jobs.values(), retry=retry_rule(settings), download=settings.download)
     progress.total = total
     progress.succeeded = tally.states[JobState.SUCCEEDED]
     progress.failed = tally.states[JobState.FAILED]
@@ -255,8 +302,8 @@ def tidy(batch: Batch, record: Record) -> None:
         logger.warning("the ledger was not tidied: %s", error)
 
 
-def _report(batch: Batch, runner: Runner, manifest: Manifest, *, started_at: datetime) -> Report:
-    todo, record = runner.todo, runner.records.record
+def _report(run: Parts, manifest: Manifest, *, started_at: datetime, submitted: int) -> Report:
+    todo, record, settings = run.todo, run.records.record, run.settings
     former = sum(1 for standing in undrawn(record) if standing.state is not None)
     if todo.is_drawn:
         standings = drawn(record)
@@ -267,22 +314,22 @@ def _report(batch: Batch, runner: Runner, manifest: Manifest, *, started_at: dat
         jobs = max(manifest.count() - todo.folded, len(record.jobs))
         images = todo.images + (jobs - todo.drawn)
     return Report(
-        batch=batch.name,
-        folder=batch.folder,
-        simulated=runner.client.service.simulated,
+        batch=run.batch.name,
+        folder=run.batch.folder,
+        simulated=run.service.simulated,
         jobs=jobs,
         images=images,
-        tally=count(standings, retry=runner.retry, download=runner.settings.download),
+        tally=count(standings, retry=retry_rule(settings), download=settings.download),
         bill=record.bill,
-        submitted=runner.submitted,
-        stop=runner.stopped,
+        submitted=submitted,
+        stop=run.course.stopped,
         former=former,
         folded=todo.folded,
         quoted_usd=todo.quoted_usd if todo.is_drawn else None,
-        limit=runner.limit,
-        unrecorded=tuple(runner.unrecorded),
+        limit=run.limit,
+        unrecorded=tuple(run.course.unrecorded),
         started_at=timestamp(started_at),
-        finished_at=runner.records.time(),
+        finished_at=run.records.time(),
     )
 
 

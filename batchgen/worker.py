@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from batchgen.attempt import Request
+from batchgen.course import Course
 from batchgen.errors import (
     AccountError,
     ImageError,
@@ -119,11 +120,12 @@ class Uncertain:
     reason: str
 
 
-Submission = Accepted | SlowDown | Rejected | Barred | Uncertain | Failed
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """It was not sent, because the run was stopped a moment before."""
 
 
-def _ignore(error: AccountError) -> None:
-    """Tell nobody."""
+Submission = Accepted | SlowDown | Rejected | Barred | Uncertain | Failed | Withheld
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,7 +141,7 @@ class Worker:
         polling: When to ask again.
         reads: The inner limit on reads.
         contact: Whether the service answers at all.
-        barred: Told of each read that the account is barred from.
+        course: Whether the run goes on; told of reads that the account is barred from.
         backoff: Waits between failed reads.
         waiting: The ids of requests that the service has not begun yet.
         strange: States that nobody knew, to tell of each once.
@@ -153,7 +155,7 @@ class Worker:
     polling: Polling
     reads: ReadPace
     contact: Contact
-    barred: Callable[[AccountError], None] = _ignore
+    course: Course
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=30.0))
     waiting: set[str] = field(default_factory=set)
     strange: set[str] = field(default_factory=set)
@@ -161,6 +163,10 @@ class Worker:
     async def submit(self, job: Job, standing: Standing, *, price_usd: Decimal) -> Submission:
         """Send an attempt, once, and return what is known of it; both are on record by then."""
         await self.records.submitting(job, standing, price_usd=price_usd)
+        if self.course.stopped is not None:
+            # The run was stopped while the row was written: nothing has left this machine.
+            await self.records.refused(job, standing, "not sent: the run was stopped")
+            return Withheld()
         try:
             request, ahead = await self.client.submit(job.endpoint, encode_input(job.input))
         except NotSentError as error:
@@ -347,7 +353,7 @@ class Worker:
                 reason, asked = str(error), error.retry_after_s
             except AccountError as error:
                 self.contact.answered(self.clock.monotonic())
-                self.barred(error)
+                self.course.bar(error)
                 barred_since = barred_since or self.clock.monotonic()
                 reason = str(error)
                 patience = WRONG_KEY_READS_S if error.cause == "key" else LOCKED_READS_S

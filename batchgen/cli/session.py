@@ -9,17 +9,17 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from batchgen.batch import Batch, digest_of, find_batch
+from batchgen.batch import Batch, find_batch
 from batchgen.cli.options import RunOptions, environment
 from batchgen.cli.progress_line import ProgressLine
 from batchgen.cli.summary import summarise
-from batchgen.cli.talk import ask, give, is_watched, say
+from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, UsageError
 from batchgen.launch import Selection, check_service, launch
 from batchgen.manifest import Manifest, load_manifest
@@ -176,7 +176,7 @@ async def _launch(
     errand: Errand, service: Service, progress: Progress, line: ProgressLine
 ) -> Report:
     def began(runner: Runner) -> None:
-        line.follow(runner.records.record.bill)
+        line.follow(runner.dispatcher.records.record.bill)
         _obey_signals(runner)
 
     async with line:
@@ -200,13 +200,14 @@ def _obey_signals(runner: Runner) -> None:
         nonlocal seen
         seen += 1
         if seen == 1:
-            runner.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
+            runner.course.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
+            open_ = runner.dispatcher.gate.window.open
             say(
-                f"\nStopping: nothing more is submitted; {runner.gate.window.open} open requests "
-                "are being waited for. Ctrl-C again leaves them for the next run."
+                f"\nStopping: nothing more is submitted; {open_} open requests are being waited "
+                "for. Ctrl-C again leaves them for the next run."
             )
         elif seen == 2:
-            runner.abort()
+            runner.course.abort()
             say("\nLeaving the open requests for the next run; they are on record.")
         else:
             os._exit(130)

@@ -1,0 +1,100 @@
+"""Whether a run goes on: one place to stop it, and one event that says that something changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from batchgen.errors import AccountError, LedgerError, StorageError, UnrecordedError
+from batchgen.stop import Cause, Stop, stop_for_account
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """What every part of a run looks at before it goes on.
+
+    Attributes:
+        sleep: Waits so many seconds.
+        stopped: Why nothing more is submitted, or None.
+        has_aborted: Whether nothing more is read or downloaded either.
+        unrecorded: Accepted requests whose ids the disk did not take, as `job_id=request_id`.
+        bugs: Mistakes of batchgen itself, to be raised when the run has drained.
+    """
+
+    sleep: Callable[[float], Awaitable[None]]
+    stopped: Stop | None = None
+    has_aborted: bool = False
+    unrecorded: list[str] = field(default_factory=list)
+    bugs: list[Exception] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _readers: set[asyncio.Future[Any]] = field(default_factory=set)
+
+    def stop(self, stop: Stop) -> None:
+        """Submit nothing more; the first reason counts. What is open is read and saved."""
+        if self.stopped is None:
+            self.stopped = stop
+            logger.warning("stopping: %s: %s", stop.cause.label, stop.text)
+        self.wake()
+
+    def bar(self, error: AccountError) -> None:
+        """Take note that the account is barred: nothing more is submitted."""
+        self.stop(stop_for_account(error))
+
+    def abort(self) -> None:
+        """Read and download nothing more; POSTs that are out may still get their answers."""
+        self.has_aborted = True
+        for reader in list(self._readers):
+            reader.cancel()
+        self.wake()
+
+    def wake(self) -> None:
+        """Say that something has changed."""
+        self._changed.set()
+
+    async def pause(self, longest_s: float) -> None:
+        """Wait until something has changed, or for so many seconds."""
+        self._changed.clear()
+        waiter = asyncio.ensure_future(self._changed.wait())
+        timer = asyncio.ensure_future(self.sleep(longest_s))
+        await asyncio.wait({waiter, timer}, return_when=asyncio.FIRST_COMPLETED)
+        waiter.cancel()
+        timer.cancel()
+
+    async def unless_aborted(self, reading: Coroutine[Any, Any, T]) -> T | None:
+        """Return what a read, or a download, returns; None if an abort has cut it."""
+        if self.has_aborted:
+            reading.close()
+            return None
+        task = asyncio.ensure_future(reading)
+        self._readers.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self.has_aborted:
+                return None
+            raise
+        finally:
+            self._readers.discard(task)
+
+    async def guarded(self, work: Awaitable[object]) -> None:
+        """Do some work; what it raises stops the run and cuts no other work."""
+        try:
+            await work
+        except StorageError as error:
+            self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room"))
+        except LedgerError as error:
+            if isinstance(error, UnrecordedError):
+                self.unrecorded.append(f"{error.job_id}={error.request_id}")
+            self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room, or free the file"))
+            self.abort()
+        except Exception as bug:
+            logger.exception("a mistake of batchgen itself")
+            self.bugs.append(bug)
+            self.stop(Stop(cause=Cause.MISTAKE, text=f"{type(bug).__name__}: {bug}"))
