@@ -75,6 +75,7 @@ class Service:
         )
         self.line = Line(concurrency=settings.concurrency, queued_s=settings.queued_s)
         self._memory = memory
+        self._told_of_full_disk = False
         self._requests: dict[str, Request] = {}
         self._in_order: list[Request] = []
         for request in memory.requests if memory else ():
@@ -221,7 +222,9 @@ class Service:
             try:
                 self._memory.ended(ended)
             except OSError as error:  # the next start lets them run again, to the same end
-                logger.warning("%d ended requests could not be kept: %s", len(ended), error)
+                if not self._told_of_full_disk:
+                    logger.warning("ended requests can no longer be kept: %s", error)
+                self._told_of_full_disk = True
 
     def _seconds(self, submission: Submission, marks: frozenset[str]) -> float:
         if check(submission.input, submission.application, submission.path, self.endpoints):
