@@ -7,13 +7,18 @@ One rule for manifests, cells and templates: `0.5` is a number because it prints
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 from math import isfinite
 
 from batchgen.job import Json
 
 # Beyond this an integer is not exact in every JSON reader, and RFC 8785 has no form for it.
 MAX_INTEGER = 2**53 - 1
+
+# So many names are listed in a message; a feed may have a hundred columns.
+MAX_LISTED = 16
 
 _NUMBER = re.compile(r"(0|-?[1-9][0-9]*)|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]", re.ASCII)
 _BEGINS_A_SCALAR = frozenset("-0123456789tf")
@@ -68,12 +73,18 @@ def print_scalar(value: Json) -> str:
     raise ValueError(f"it is {kind_of(value)}")
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names as a message lists them, the first dozen or so."""
+    first = list(islice(names, MAX_LISTED + 1))
+    return ", ".join(first if len(first) <= MAX_LISTED else [*first[:MAX_LISTED], "…"])
+
+
 def kind_of(value: Json) -> str:
     """Return what a value is, as a message says it: `a mapping (name, home)`, `a list of 3`."""
     if value is None:
         return "empty"
     if isinstance(value, dict):
-        return f"a mapping ({', '.join(value)})"
+        return f"a mapping ({listed(value)})"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, bool):

@@ -196,15 +196,18 @@ class Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
         plain = is_plain(event)
+        span = (start_of(event), end_of(event))
+        text = restored(event.value)
         if plain:
             self._stop_at(yaml_traps.cut(self._source, event, name=self.name, flow=self._in_flow))
             entry = yaml_traps.entry_in_text(self._source, event)
             self.mistakes += [entry] if entry else []
+            text = self._source.unpatched(span) or text
         return Node(
             kind="scalar",
-            value=_plain_value(restored(event.value)) if plain else restored(event.value),
+            value=_plain_value(text) if plain else text,
             place=place_of(event),
-            span=(start_of(event), end_of(event)),
+            span=span,
             plain=plain,
         )
 

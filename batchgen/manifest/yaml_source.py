@@ -76,6 +76,13 @@ class Source:
         before = "" if flow else self.original[self.line_start(start) : start].lstrip()
         return before + quoted(value)
 
+    def unpatched(self, span: tuple[int, int]) -> str | None:
+        """Return the value that was meant, where a patch is in it; None where there is none."""
+        start, end = span
+        if self.text is self.original or self.text[start:end] == self.original[start:end]:
+            return None
+        return re.sub(r"\s*\n\s*", " ", self.original[start:end])
+
     def patched(self, trap: Trap) -> Source:
         """Return the text with a trap's patch in it; indexes stay what they are."""
         patch = trap.patch or ""

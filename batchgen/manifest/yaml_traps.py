@@ -41,9 +41,10 @@ def cut(source: Source, event: yaml.ScalarEvent, *, name: str, flow: bool) -> Tr
         return None
     at = found.end() - 1
     rest = source.value_at(at, flow=flow)
-    if event.value:
-        shown, kept = f" {rest}", f'would be "{event.value}"'
-        value = event.value + source.text[end:at] + rest
+    text = source.unpatched((start, end)) or event.value
+    if text:
+        shown, kept = f" {rest}", f'would be "{text}"'
+        value = text + source.text[end:at] + rest
     else:
         shown, kept, value, start = rest, "would be empty", rest, at
     words = (

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TypeAlias
 
 from batchgen.job import Json
-from batchgen.scalar import kind_of, print_scalar
+from batchgen.scalar import kind_of, listed, print_scalar
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -59,11 +59,15 @@ def missing(path: Path, available: Iterable[str], *, line: int | None) -> Undefi
     names = list(available)
     last = str(path[-1])
     near = get_close_matches(last, names, n=1)
-    guess = f" Did you mean '{near[0]}'?" if near else ""
+    guess = ""
+    if near:
+        whole = written((*(path[:-1] or ("row",)), near[0]))
+        reach = f"'{near[0]}'" if near[0].isidentifier() else whole
+        guess = f" Did you mean {reach}?"
     if len(path) == 1:
         text = f"there is no variable '{last}'.{guess}"
     else:
-        has = f" It has {', '.join(names)}." if names else ""
+        has = f" It has {listed(names)}." if names else ""
         text = f"{written(path[:-1])} has no '{last}'.{guess}{has}"
     return UndefinedVariable(text, name=written(path), available=names, line=line)
 
@@ -91,7 +95,7 @@ def unprintable(path: Path, value: object, *, line: int | None) -> TemplateError
     name = written(path) if path else "what is printed here"
     shown = written(path) if path else "name"
     if isinstance(value, Mapping):
-        what, key = f"a mapping ({', '.join(value)})", str(next(iter(value), "key"))
+        what, key = f"a mapping ({listed(value)})", str(next(iter(value), "key"))
         write = f"{{{{ {written((*path, key)) if path else f'name.{key}'} }}}}"
     elif value is None:
         what, write = "empty (null)", f"{{{{ {shown} | default('', true) }}}}"

@@ -130,6 +130,9 @@ def test_what_a_template_renders(text: str, rendered: str) -> None:
         ("{% for c in colours %}{% endfor %}", "colours", "there is no variable 'colours'."),
         ("{{ colour ~ 'x' }}", "colour", "there is no variable 'colour'."),
         ("{{ [colour] | tojson }}", "colour", "there is no variable 'colour'."),
+        ("{{ Product_Name }}", "Product_Name", "there is no variable 'Product_Name'."),
+        ('{{ row["Product-Name"] }}', 'row["Product-Name"]', "row has no 'Product-Name'. "
+         "Did you mean row[\"Product Name\"]? It has Product Name, it's."),
         ("{{ animal.nme }}", "animal.nme",
          "animal has no 'nme'. Did you mean 'name'? It has name, home, items."),
         ("{{ animal.colour | upper }}", "animal.colour",
@@ -160,6 +163,21 @@ def test_what_is_not_there_is_named_and_what_there_is(text: str, name: str, word
     assert error.name == name
     assert str(error) == words
     assert error.line == 1
+
+
+def test_a_column_with_blanks_is_proposed_through_its_row() -> None:
+    with pytest.raises(UndefinedVariable, match=r'Did you mean row\["Product Name"\]\?'):
+        compile_template("{{ ProductName }}").render({"Product Name": "x", "row": {}})
+
+
+def test_many_names_are_cut_short() -> None:
+    columns: dict[str, Json] = {f"c{number}": "" for number in range(100)}
+
+    with pytest.raises(TemplateError) as caught:
+        compile_template("{{ row }}").render({"row": columns})
+
+    assert str(caught.value).startswith("row is a mapping (c0, c1,")
+    assert ", c15, …): write {{ row.c0 }}." in str(caught.value)
 
 
 def test_an_undefined_variable_lists_all_there_are() -> None:

@@ -224,16 +224,19 @@ def test_two_hundred_mistakes_are_two_hundred_mistakes() -> None:
 
 
 def test_what_is_sound_is_read_in_spite_of_what_is_not() -> None:
-    document = parse("a: 1\nb: @x\nc: [1: 1, 2]\na: 2\n")
+    document = parse('a: 1\nb: @x\nc: [1: 1, 2]\na: 2\nd: {{ x }} #1\ne: F: 2\nf: {g: "h" i}\n')
 
-    assert document.value == {"a": 1, "b": "_x", "c": ["1: 1", 2]}
-    assert len(document.mistakes) == 3
+    assert document.value == {
+        "a": 1, "b": "@x", "c": ["1: 1", 2], "d": "{{ x }} #1", "e": "F: 2", "f": {"g": '"h" i'}
+    }  # fmt: skip
+    assert len(document.mistakes) == 6
 
 
-def test_two_traps_of_one_value_have_one_cure() -> None:
-    (mistake,) = mistakes("a: {{b}}: c")
+@pytest.mark.parametrize("value", ["{{b}}: c", "a #b #c", "{{ a }} #b", "[a] b: c"])
+def test_several_traps_of_one_value_have_one_cure(value: str) -> None:
+    (mistake,) = mistakes(f"a: {value}")
 
-    assert mistake.endswith('a: "{{b}}: c"')
+    assert mistake.endswith(f'a: "{value}"')
 
 
 def test_a_tab_that_changes_what_hangs_on_what_leaves_nothing_to_read() -> None:
