@@ -11,13 +11,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 
 from batchgen.batch import Batch, find_batch
+from batchgen.cli.errand import Errand
 from batchgen.cli.options import RunOptions, environment
 from batchgen.cli.progress_line import ProgressLine
+from batchgen.cli.questions import ask_first
 from batchgen.cli.summary import summarise
 from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, UsageError
@@ -31,36 +32,10 @@ from batchgen.settings import RunSettings, parse_portion, settle
 from batchgen.simulated import simulated_service
 from batchgen.stop import Cause, Stop
 
-# Above this a person is asked, in USD.
-ASK_ABOVE_USD = Decimal(10)
-
 NO_KEY = """There is no key. Get one at fal.ai/dashboard/keys, then
     export FAL_KEY="id:secret"              PowerShell:  $env:FAL_KEY = "id:secret"
   or keep it in a file: --env-file .env     Without a key:  --simulate
 Nothing was sent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """One run that somebody asked for.
-
-    Attributes:
-        batch: Its folder.
-        manifest: What to run.
-        options: What the command line says.
-        settings: What the run keeps to.
-        selection: Which part of the manifest.
-        command: The command that goes on, without the options that are for one call only.
-        simulated: Whether it runs against the simulator.
-    """
-
-    batch: Batch
-    manifest: Manifest
-    options: RunOptions
-    settings: RunSettings
-    selection: Selection
-    command: str
-    simulated: bool
 
 
 def run_manifest(path: Path, options: RunOptions) -> int:
@@ -94,9 +69,11 @@ def resume_batch(reference: str, options: RunOptions, *, whole: bool) -> int:
     """
     batch = find_batch(reference, jobs_dir=options.jobs_dir)
     manifest = batch.load_frozen()
-    sample = "" if whole or batch.state is None else batch.state.sample
-    if sample and not options.quiet:
-        say(f"{batch.name} stays inside its sample of {sample}; --all lifts that.")
+    sample = _checked_sample(options.sample)
+    if not sample and not whole and batch.state is not None:
+        sample = batch.state.sample
+        if sample and not options.quiet:
+            say(f"{batch.name} stays inside its sample of {sample}; --all lifts that.")
     return _go(
         Errand(
             batch=batch,
@@ -104,7 +81,7 @@ def resume_batch(reference: str, options: RunOptions, *, whole: bool) -> int:
             options=options,
             settings=merged_settings(manifest, options),
             selection=Selection(sample=sample, limit=options.limit),
-            command=_command_of("resume", reference, options, simulate=False),
+            command=_command_of_resume(batch, reference, options),
             simulated=batch.state is not None and batch.state.simulated,
         )
     )
@@ -130,20 +107,21 @@ def merged_settings(manifest: Manifest, options: RunOptions) -> RunSettings:
 
 def _go(errand: Errand) -> int:
     options = errand.options
-    say_where(errand.batch, quiet=options.quiet)
-    if options.dry_run:
-        from batchgen.cli.plan import show_plan  # noqa: PLC0415 - not every run shows one
-
-        return show_plan(errand.batch, errand.manifest, options, errand.settings, errand.selection)
+    if not options.dry_run:  # a plan has a first line of its own
+        say_where(errand.batch, quiet=options.quiet)
     if errand.batch.state is not None and errand.batch.state.simulated != errand.simulated:
         check_service(errand.batch, replace(Service(), simulated=errand.simulated))
+    if options.dry_run:
+        from batchgen.cli.plan_view import show_plan  # noqa: PLC0415 - not every run shows one
+
+        return show_plan(errand)
     _check_price(errand)
     service = None if errand.simulated else find_service(environment(), env_file=options.env_file)
     if service is not None and not service.key and errand.batch.is_new:
         raise AccountError(NO_KEY, cause="key", http=0)
     for warning in errand.manifest.warnings if not options.quiet else ():
         say(f"warning: {warning}")
-    _ask(errand, is_free=service is None or service.is_free)
+    ask_first(errand, is_free=service is None or service.is_free)
     if service is None:
         errand.batch.create(simulated=True)
         with simulated_service(errand.batch.folder) as simulator:
@@ -254,15 +232,12 @@ def _checked_sample(sample: str) -> str:
         raise UsageError(f"--{error}") from None
 
 
-def _ask(errand: Errand, *, is_free: bool) -> None:
-    """Ask what has to be asked before money is spent.
-
-    Raises:
-        UsageError: The answer was no, or there is nobody to ask.
-    """
-    from batchgen.cli.questions import ask_before_leaving, ask_before_spending  # noqa: PLC0415
-
-    del is_free, ask_before_leaving, ask_before_spending
+def _command_of_resume(batch: Batch, reference: str, options: RunOptions) -> str:
+    """Return the command that goes on with a batch; a sample of one is begun from its manifest."""
+    frozen = batch.state.frozen if batch.state is not None else None
+    if options.sample and frozen is not None and frozen.source:
+        return _command_of("run", frozen.source, options, simulate=False)
+    return _command_of("resume", reference, options, simulate=False)
 
 
 def _command_of(verb: str, subject: str, options: RunOptions, *, simulate: bool) -> str:

@@ -1,0 +1,34 @@
+"""One run that somebody asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchgen.batch import Batch
+from batchgen.cli.options import RunOptions
+from batchgen.launch import Selection
+from batchgen.manifest import Manifest
+from batchgen.settings import RunSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """One run that somebody asked for.
+
+    Attributes:
+        batch: Its folder.
+        manifest: What to run.
+        options: What the command line says.
+        settings: What the run keeps to.
+        selection: Which part of the manifest.
+        command: The command that goes on, without the options that are for one call only.
+        simulated: Whether it runs against the simulator.
+    """
+
+    batch: Batch
+    manifest: Manifest
+    options: RunOptions
+    settings: RunSettings
+    selection: Selection
+    command: str
+    simulated: bool

@@ -1,0 +1,85 @@
+"""What the runs so far show: how large images are, and how many come in a minute."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from batchgen.attempt import parse_timestamp
+from batchgen.ledger import LEDGER_FIRST_CELL
+
+# Only the last rows are looked at, in bytes: a few thousand of them say as much as a million.
+LOOKED_AT_BYTES = 2 * 1024 * 1024
+
+# A longer silence than this ends one run and begins another.
+SILENCE = timedelta(minutes=10)
+
+# Fewer images than this say nothing about the next thousand.
+LEAST_IMAGES = 10
+
+_ROW_START = re.compile(rb"^" + LEDGER_FIRST_CELL.pattern, re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the last images of a batch show.
+
+    Attributes:
+        image_bytes: Their average size; None where there are none.
+        per_minute: How many came in a minute in the last run; None where too few did.
+    """
+
+    image_bytes: float | None = None
+    per_minute: float | None = None
+
+
+def look_back(ledger: Path, *, columns: Sequence[str]) -> Past:
+    """Return what the last rows of a ledger show; nothing where it has none.
+
+    Args:
+        ledger: The file; a torn tail is ignored.
+        columns: Its columns; empty if there is none.
+    """
+    if not columns:
+        return Past()
+    rows = [dict(zip(columns, cells, strict=True)) for cells in _last_rows(ledger, len(columns))]
+    saved = [row for row in rows if row["status"] == "succeeded" and row["bytes"].isdigit()]
+    if not saved:
+        return Past()
+    return Past(
+        image_bytes=sum(int(row["bytes"]) for row in saved) / len(saved),
+        per_minute=_per_minute([row["finished_at"] for row in saved]),
+    )
+
+
+def _last_rows(ledger: Path, width: int) -> Iterator[list[str]]:
+    """Yield the cells of the last rows: they are found by what they begin with."""
+    with ledger.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - LOOKED_AT_BYTES))
+        tail = file.read()
+    starts = [match.start() for match in _ROW_START.finditer(tail)]
+    for start, end in zip(starts, [*starts[1:], len(tail)], strict=True):
+        record = tail[start:end]
+        if not record.endswith(b"\n"):
+            continue
+        cells = next(csv.reader([record.decode(errors="replace")]), [])
+        if len(cells) == width:
+            yield cells
+
+
+def _per_minute(times: Sequence[str]) -> float | None:
+    moments = sorted(parse_timestamp(time) for time in times if time)
+    last_run = moments[-1:]
+    for moment in reversed(moments[:-1]):
+        if last_run[-1] - moment > SILENCE:
+            break
+        last_run.append(moment)
+    took = last_run[0] - last_run[-1] if last_run else timedelta(0)
+    if len(last_run) < LEAST_IMAGES or not took:
+        return None
+    return (len(last_run) - 1) / (took / timedelta(minutes=1))
