@@ -61,3 +61,21 @@ def _service(server: subprocess.Popen[str]) -> Service:
         key=SIMULATED_KEY,
         simulated=True,
     )
+
+
+@contextmanager
+def service_of(batch_folder: Path, real: Service | None) -> Iterator[Service]:
+    """Give the service of a batch: the real one, or its own simulator while the context lasts.
+
+    Args:
+        batch_folder: The batch's folder; it exists.
+        real: The service that the environment names; None for a simulated batch.
+
+    Raises:
+        LedgerError: The simulator could not be started.
+    """
+    if real is not None:
+        yield real
+        return
+    with simulated_service(batch_folder) as service:
+        yield service

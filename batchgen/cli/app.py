@@ -33,6 +33,7 @@ COMMANDS = {
     "run": "Run a manifest; run it again to go on where it stopped.",
     "resume": "Go on with a batch from the manifest that it keeps.",
     "status": "Show counts, spend and failures of a batch, or of all.",
+    "reconcile": "Settle submissions whose fate is unknown.",
     "cancel": "Stop a run from elsewhere and cancel what is open.",
     "simulate": "Serve the queue API on loopback, with real images.",
     "doctor": "Check key, network, disk and versions, and say how to mend them.",
