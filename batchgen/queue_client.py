@@ -175,8 +175,8 @@ class QueueClient:
             ReadError: The call failed.
             AccountError: The key or the account is at fault.
         """
-        url = self._url(endpoint, request, request.cancel_url, "/cancel")
-        return (await self._read("PUT", url)).http
+        answer = await self._ask(endpoint, request, request.cancel_url, "/cancel", method="PUT")
+        return answer.http
 
     async def check_key(self, endpoint: str) -> datetime | None:
         """Make a free read of a request that does not exist, which shows whether the key works.
@@ -209,19 +209,21 @@ class QueueClient:
     def _url(self, endpoint: str, request: Request, given: str, suffix: str) -> str:
         """Return where to ask: the path that the service gave, on the host that we were given."""
         base = self.service.queue_url
-        parts = urlsplit(given)
-        if request.request_id and request.request_id in parts.path.split("/"):
-            host = urlsplit(base)
-            query = f"?{parts.query}" if parts.query else ""
-            return f"{host.scheme}://{host.netloc}{parts.path}{query}"
+        if place := _place_of(request.request_id, given):
+            # Where the queue lies behind a path of its own, an answer may know of it or not.
+            before = f"{urlsplit(base).path}/"
+            known = place.startswith(before)
+            return base + (place.removeprefix(before[:-1]) if known else place)
         request_id = quote(request.request_id, safe="")
         return f"{base}/{quote(application_of(endpoint))}/requests/{request_id}{suffix}"
 
-    async def _ask(self, endpoint: str, request: Request, given: str, suffix: str) -> Answer:
-        answer = await self._read("GET", self._url(endpoint, request, given, suffix))
+    async def _ask(
+        self, endpoint: str, request: Request, given: str, suffix: str, *, method: str = "GET"
+    ) -> Answer:
+        answer = await self._read(method, self._url(endpoint, request, given, suffix))
         if answer.http == 405 and given:
             # The address named a sub-path, under which no request lives: use our own.
-            answer = await self._read("GET", self._url(endpoint, request, "", suffix))
+            answer = await self._read(method, self._url(endpoint, request, "", suffix))
         return answer
 
     async def _read(self, method: str, url: str) -> Answer:
@@ -303,7 +305,9 @@ class QueueClient:
         )
 
     def _retry_after(self, answer: Answer) -> float | None:
-        return parse_retry_after(answer.headers.get("retry-after"), now=self._now())
+        # A date is meant by the clock that wrote it.
+        now = _date_of(answer) or self._now()
+        return parse_retry_after(answer.headers.get("retry-after"), now=now)
 
 
 def application_of(endpoint: str) -> str:
@@ -336,6 +340,22 @@ def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
     ahead = body.get("queue_position")
     urls = {name: _text(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
     return Request(request_id=request_id, **urls), ahead if isinstance(ahead, int) else None
+
+
+def _place_of(request_id: str, given: str) -> str:
+    """Return path and query of an address in an answer; `""` unless it names that request.
+
+    The path has to begin with a slash: behind a host's name anything else makes another host.
+    """
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return ""
+    if not request_id or not parts.path.startswith("/"):
+        return ""
+    if request_id not in parts.path.split("/"):
+        return ""
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _date_of(answer: Answer) -> datetime | None:
