@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchgen.errors import BatchgenError, LedgerError, ManifestError, Mistake, UsageError
     from batchgen.job import Job
     from batchgen.manifest import Manifest, load_manifest
-    from batchgen.plan import Plan
+    from batchgen.planning import Plan
     from batchgen.report import Report
     from batchgen.views import read_ledger
 
@@ -36,7 +36,7 @@ _HOMES = {
     "Manifest": "batchgen.manifest",
     "ManifestError": "batchgen.errors",
     "Mistake": "batchgen.errors",
-    "Plan": "batchgen.plan",
+    "Plan": "batchgen.planning",
     "Report": "batchgen.report",
     "UsageError": "batchgen.errors",
     "load_manifest": "batchgen.manifest",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -52,6 +52,9 @@ logger = logging.getLogger(__name__)
 
 # So soon after the submission a 404 means nothing, in seconds.
 NEW_REQUEST_S = 30.0
+
+# One 404 may be a slip; so many reads in a row have to say that a request is not known.
+MISSES = 3
 
 # How long a failure is left alone before the second read that has to confirm it, in seconds.
 SECOND_READ_S = 3.0
@@ -213,6 +216,7 @@ class Worker:
         until = first_read + self.timeout_s
         delay = 0.0 if age_s else self.polling.delay_s(age_s=0.0, ahead=ahead)
         before: Failure | None = None
+        misses = 0
         try:
             while True:
                 await self.clock.sleep(delay)
@@ -220,20 +224,21 @@ class Worker:
                     lambda: self.client.status(job.endpoint, request), until=until
                 )
                 age = self.clock.monotonic() - began
-                found = await self._look(
-                    job, request, status, before=before, age_s=age, until=until
-                )
-                if found is not None and not isinstance(found, Failure):
+                found = await self._look(job, request, status, before=before, until=until)
+                misses = misses + 1 if isinstance(found, NotFound) else 0
+                if misses >= MISSES and age >= NEW_REQUEST_S:
+                    return Lost()
+                if isinstance(found, Completed | Failed | StillOpen):
                     if isinstance(found, Completed):
                         self.polling.learn(age)
                     return found
                 # Judged only now, after a read: a machine that slept must not fail a request.
                 if self.clock.monotonic() >= until:
                     return StillOpen(reason=f"no result after {self.timeout_s:g} s")
-                before = found
+                before = found if isinstance(found, Failure) else None
                 ahead = status.ahead if isinstance(status, Status) else None
                 delay = self.polling.delay_s(age_s=age, ahead=ahead)
-                if before is not None:
+                if found is not None:
                     delay = max(delay, SECOND_READ_S)
         finally:
             self.waiting.discard(request.request_id)
@@ -251,22 +256,21 @@ class Worker:
         status: Status | NotFound | StillOpen,
         *,
         before: Failure | None,
-        age_s: float,
         until: float,
-    ) -> Ending | Failure | None:
-        """Return how the request ended; a `Failure` needs a second read; None: ask again."""
+    ) -> Completed | Failed | StillOpen | Failure | NotFound | None:
+        """Return how the request ended; what needs a second read; None: ask again."""
         match status:
-            case StillOpen():
+            case StillOpen() | NotFound():
                 return status
-            case NotFound():
-                return Lost() if age_s >= NEW_REQUEST_S else None
             case Status():
                 self._note_queue(request, status)
                 if not status.is_done:
                     return None
                 return await self._fetch(job, request, status, before=before, until=until)
 
-    async def keep_inside(self, job: Job, ending: Completed | Failed) -> Ending:
+    async def keep_inside(
+        self, job: Job, ending: Completed | Failed
+    ) -> Completed | Failed | StillOpen:
         """Put images that came inside a result into files, before the result is recorded."""
         if isinstance(ending, Failed):
             return ending
@@ -305,18 +309,21 @@ class Worker:
         *,
         before: Failure | None,
         until: float,
-    ) -> Ending | Failure | None:
+    ) -> Completed | Failed | StillOpen | Failure | NotFound | None:
         """Fetch the result; return a `Failure` that needs a second read, None if not ready."""
         result = await self._read(lambda: self.client.result(job.endpoint, request), until=until)
         match result:
             case StillOpen():
                 return result
+            case Fetched() if status.has_failed:
+                return replace(failed(None, status), units=result.units)
             case Fetched():
                 return await self.keep_inside(job, complete(result, status))
             case NotReady():
                 return failed(None, status) if status.has_failed else None
             case NotFound():
-                return failed(None, status) if status.error_type or status.has_failed else Lost()
+                said = status.error_type or status.has_failed
+                return failed(None, status) if said else result
             case Failure():
                 return judge(result, status=status, before=before) or result
 
