@@ -127,11 +127,13 @@ class Syntax:
 
     def _backslash(self) -> Trap:
         r"""`"C:\path"`."""
-        at = self.source.text.rfind("\\", 0, self.at + 1)
-        value = self.source.text[self.since + 1 : self.source.line_end(self.since)]
-        value = value.partition('"')[0]
+        text = self.source.text
+        at = text.rfind("\\", self.since, self.at + 1)
+        if at < 0 or not text[at + 1 : at + 2].strip():
+            return Trap(self.since, "the quote that is opened here is never closed.")
+        value = text[self.since + 1 : self.source.line_end(self.since)].partition('"')[0]
         words = (
-            f"in double quotes a backslash begins an escape, and \\{self.source.text[at + 1]} is "
+            f"in double quotes a backslash begins an escape, and \\{text[at + 1]} is "
             f"none: write it twice (\\\\), or use single quotes: {quoted(value)}"
         )
         return Trap(at, words, "/", at)

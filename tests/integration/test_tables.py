@@ -223,7 +223,7 @@ def test_a_cell_may_hold_a_whole_image(tmp_path: Path) -> None:
 _CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.lists(_CELLS, min_size=2, max_size=2), min_size=1, max_size=5),
     delimiter=st.sampled_from([",", ";"]),
@@ -241,7 +241,7 @@ def test_what_the_standard_library_writes_is_read_back(
     assert [[print_scalar(cell) for cell in row.cells.values()] for row in read] == rows
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     objects=st.lists(
         st.dictionaries(st.sampled_from("abc"), _CELLS | st.integers(-99, 99) | st.booleans()),
@@ -259,7 +259,7 @@ def test_what_json_writes_is_read_back(tmp_path: Path, objects: list[dict[str, J
     assert read == [{column: each.get(column, "") for column in columns} for each in objects]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=60), suffix=st.sampled_from([".csv", ".tsv", ".jsonl"]))
 def test_any_bytes_are_rows_or_mistakes(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -208,6 +208,7 @@ _VALUES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(load_endpoint(EDIT).parameters), value=_VALUES)
 def test_whatever_is_settled_fits_the_schema_and_settles_to_itself(name: str, value: Json) -> None:
     endpoint = load_endpoint(EDIT)
@@ -220,6 +221,7 @@ def test_whatever_is_settled_fits_the_schema_and_settles_to_itself(name: str, va
     assert endpoint.settle(name, settled) == settled
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(load_endpoint(EDIT).parameters), value=_VALUES)
 def test_whatever_fits_the_schema_is_taken(name: str, value: Json) -> None:
     if Draft202012Validator(SCHEMAS[name]).is_valid(value):

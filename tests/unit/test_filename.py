@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.filename import PART_BYTES, compile_filename, image_file, image_stem, safe_value
@@ -168,6 +168,7 @@ _RESERVED = {
 }
 
 
+@settings(deadline=None)
 @given(job_id=_IDS, rendered=_TEXTS)
 def test_no_name_leaves_images_and_every_system_takes_it(job_id: str, rendered: str) -> None:
     made = image_stem(job_id, rendered)
@@ -194,6 +195,7 @@ _EVIL = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(one=_EVIL, other=_EVIL, index=st.integers(0, 2), asked=st.integers(1, 3))
 def test_two_jobs_never_share_a_name_not_even_where_case_does_not_count(
     one: str, other: str, index: int, asked: int
@@ -206,6 +208,7 @@ def test_two_jobs_never_share_a_name_not_even_where_case_does_not_count(
     assert name(ID, one, index, asked) != name(OTHER, other, index, asked)
 
 
+@settings(deadline=None)
 @given(rendered=_TEXTS)
 def test_the_images_of_one_job_have_different_names(rendered: str) -> None:
     made = image_stem(ID, rendered)
@@ -215,6 +218,7 @@ def test_the_images_of_one_job_have_different_names(rendered: str) -> None:
     assert len(names) == 4
 
 
+@settings(deadline=None)
 @given(rendered=_TEXTS)
 def test_the_same_text_in_other_code_points_is_the_same_name(rendered: str) -> None:
     composed = unicodedata.normalize("NFC", rendered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.scalar import kind_of, print_number, print_scalar, read_number, read_scalar
@@ -44,11 +44,13 @@ def test_everything_else_is_text(text: str) -> None:
     assert isinstance(read_scalar(text), str)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.-+e_ x") | st.text())
 def test_whatever_is_read_prints_as_it_was_written(text: str) -> None:
     assert print_scalar(read_scalar(text)) == text
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_prints_without_exponent_and_keeps_its_value(number: float) -> None:
     printed = print_number(number)
@@ -58,6 +60,7 @@ def test_a_number_prints_without_exponent_and_keeps_its_value(number: float) -> 
     assert float(printed) == number
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e6, 1e6, allow_nan=False))
 def test_a_printed_number_is_read_as_that_number(number: float) -> None:
     assert read_number(print_number(number)) == number

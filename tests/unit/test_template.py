@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.job import Json
@@ -317,6 +317,7 @@ _PIECES = st.one_of(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join))
 def test_fields_render_as_jinja_renders_them(text: str) -> None:
     """What is read without Jinja must mean the same with it."""
@@ -337,6 +338,7 @@ def test_fields_render_as_jinja_renders_them(text: str) -> None:
     assert outcome(compile_template) == outcome(lambda it: JinjaText(it, print_scalar))
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(_PIECES, max_size=4).map("".join))
 def test_any_text_compiles_and_renders_or_says_why_not(text: str) -> None:
     try:
@@ -347,6 +349,7 @@ def test_any_text_compiles_and_renders_or_says_why_not(text: str) -> None:
     assert isinstance(said, str)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_value_is_never_rendered_again_nor_changed(value: str) -> None:
     assert compile_template("{{ value }}").render({"value": value}) == value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.job import Json
@@ -122,11 +122,13 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_JSON.filter(lambda value: isinstance(value, dict | list)))
 def test_a_prompt_without_templates_is_sent_as_it_is(prompt: Json) -> None:
     assert json.loads(compile_prompt(prompt).render({})) == prompt
 
 
+@settings(deadline=None)
 @given(_JSON)
 def test_a_variable_alone_keeps_its_value(value: Json) -> None:
     assert json.loads(compile_prompt(["{{ x }}"]).render({"x": value})) == [value]

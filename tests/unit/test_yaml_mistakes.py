@@ -143,6 +143,8 @@ def test_what_needs_quotes_is_shown_with_quotes(
         pytest.param('a: "C:\\path"', "1:7  in double quotes a backslash begins an escape, and \\p "
                      "is none: write it twice (\\\\), or use single quotes: 'C:\\path'",
                      id="a backslash"),
+        pytest.param('a: "x\\', "1:4  the quote that is opened here is never closed.",
+                     id="an open quote and a backslash"),
         pytest.param('a: "x\nb: 1', "1:4  the quote that is opened here is never closed.",
                      id="an open quote"),
         pytest.param('a: "x\nb: "y"', "2:5  the quote of line 1 is closed here, and text follows: "

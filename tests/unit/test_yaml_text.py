@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.job import Json
@@ -187,6 +187,7 @@ def test_a_text_without_a_mapping_is_an_empty_one() -> None:
 _SCALARS = st.text(alphabet="abc 0123456789.:-_%/+~", min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(_SCALARS, max_size=5))
 def test_what_is_quoted_is_text_and_stays_as_it_is(texts: list[str]) -> None:
     quoted = ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
@@ -194,6 +195,7 @@ def test_what_is_quoted_is_text_and_stays_as_it_is(texts: list[str]) -> None:
     assert value_of(f"a: [{quoted}]") == {"a": texts}
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[a-z0-9.]([a-z0-9.:/_%+-]*[a-z0-9.%])?", fullmatch=True))
 def test_a_word_without_quotes_is_what_a_cell_of_a_table_is(word: str) -> None:
     expected = None if word == "null" else read_scalar(word)
@@ -208,6 +210,7 @@ _FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(_FRAGMENTS, max_size=25).map("".join))
 def test_any_text_is_read_or_has_mistakes_with_places(text: str) -> None:
     document = parse(text)
@@ -221,6 +224,7 @@ def test_any_text_is_read_or_has_mistakes_with_places(text: str) -> None:
 
 
 @pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML is without its C parser here")
+@settings(deadline=None)
 @given(st.lists(_FRAGMENTS, max_size=12).map("".join))
 def test_both_parsers_read_the_same(text: str) -> None:
     """Where one of them finds nothing wrong, the other one may refuse, never read otherwise."""
