@@ -9,6 +9,7 @@ from datetime import timedelta
 from batchgen.attempt import job_from, parse_timestamp
 from batchgen.batch import STOP_NAME, Batch
 from batchgen.canceller import Cancellation, Canceller, Witness
+from batchgen.course import Course
 from batchgen.delivery import Delivery
 from batchgen.errors import AccountError, BusyError, ReadError
 from batchgen.images import ImageStore
@@ -192,6 +193,7 @@ def _make_canceller(
             polling=Polling(),
             reads=ReadPace(),
             contact=Contact(began_at=clock.monotonic()),
+            course=Course(sleep=clock.sleep),
         ),
         delivery=Delivery(
             client=client,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from batchgen.canceller import Cancellation
     from batchgen.cli.cancel_text import Outcome
     from batchgen.replay import Record
-    from batchgen.service import Service
 
 INTERRUPTED = 130
 
@@ -145,28 +143,17 @@ def _cancel_open(
     batch: Batch, record: Record, patience_s: float, env_file: Path | None
 ) -> Cancellation:
     from batchgen.cancel import cancel_open, open_standings  # noqa: PLC0415 - slow to import
+    from batchgen.cli.session import NO_KEY  # noqa: PLC0415 - the same
+    from batchgen.service import find_service  # noqa: PLC0415 - the same
+    from batchgen.simulated import service_of  # noqa: PLC0415 - the same
 
-    with _service(batch, env_file) as service:
+    is_simulated = batch.state is not None and batch.state.simulated
+    real = None if is_simulated else find_service(environment(), env_file=env_file)
+    if real is not None and not real.key:
+        raise AccountError(NO_KEY, cause="key", http=0)
+    with service_of(batch.folder, real) as service:
         say(
             f"Cancelling {len(open_standings(record)):,} open requests; what has begun may still "
             "complete, and is saved."
         )
         return asyncio.run(cancel_open(batch, record, service=service, patience_s=patience_s))
-
-
-def _service(batch: Batch, env_file: Path | None) -> AbstractContextManager[Service]:
-    """Return the service that the batch's requests are at.
-
-    Raises:
-        AccountError: There is no key.
-    """
-    from batchgen.cli.session import NO_KEY  # noqa: PLC0415 - slow to import
-    from batchgen.service import find_service  # noqa: PLC0415 - the same
-    from batchgen.simulated import simulated_service  # noqa: PLC0415 - the same
-
-    if batch.state is not None and batch.state.simulated:
-        return simulated_service(batch.folder)
-    service = find_service(environment(), env_file=env_file)
-    if not service.key:
-        raise AccountError(NO_KEY, cause="key", http=0)
-    return nullcontext(service)

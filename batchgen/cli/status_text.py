@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from batchgen.attempt import parse_timestamp
-from batchgen.cli.app import COMMANDS
 from batchgen.failures import FailedJob
 from batchgen.lock import Holder
 from batchgen.overview import Overview
@@ -174,15 +173,14 @@ def _unknowns(overview: Overview, command: Command, now: datetime) -> list[str]:
             f"1 request was sent {when} and its answer was lost. "
             f"It counts as paid ({cost}) and is not sent again by itself."
         )
-    has_reconcile = "reconcile" in COMMANDS
-    look_again = command("reconcile") if has_reconcile else command("resume", "--limit", "0")
-    rows = [("Look again, free:", look_again)]
-    if has_reconcile:
-        adopt = command("reconcile", "--adopt", f"{unknowns[0].job_id}=REQUEST_ID")
-        rows.append(("You know the request id:", adopt))
-    send = command("resume", "--on-unknown", "resubmit")
-    rows.append(("Send again (may be paid twice):", send))
-    return [said, *(f"  {name:<33} {text}" for name, text in rows)]
+    first_id = unknowns[0].job_id
+    rows = {
+        "Look again, free:": command("reconcile"),
+        "You know the request id:": command("reconcile", "--adopt", f"{first_id}=REQUEST_ID"),
+        "Write it off:": command("reconcile", "--give-up", first_id),
+        "Send again (may be paid twice):": command("resume", "--on-unknown", "resubmit"),
+    }
+    return [said, *(f"  {name:<33} {text}" for name, text in rows.items())]
 
 
 def _next(overview: Overview, command: Command) -> list[str]:
