@@ -13,6 +13,7 @@ from pathlib import Path
 
 from batchgen.batch import Batch
 from batchgen.errors import AccountError, UsageError
+from batchgen.event_loop import run_to_end
 from batchgen.job import Json
 from batchgen.launch import Selection, check_service, launch
 from batchgen.manifest import Manifest, load_manifest
@@ -135,7 +136,7 @@ def _in_thread(
 
     def work() -> None:
         try:
-            reports.append(asyncio.run(start(began)))
+            reports.append(run_to_end(start(began)))
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             errors.append(error)
 

@@ -65,12 +65,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 @answering
 def _reconcile(*, as_json: bool, given: dict[str, Any]) -> int:
-    import asyncio  # noqa: PLC0415 - slow to import, like all of the following
-
-    from batchgen.batch import find_batch  # noqa: PLC0415
+    from batchgen.batch import find_batch  # noqa: PLC0415 - slow to import, like the others
     from batchgen.cli.reconcile_text import describe  # noqa: PLC0415
     from batchgen.cli.talk import give  # noqa: PLC0415
     from batchgen.errors import UsageError  # noqa: PLC0415
+    from batchgen.event_loop import run_to_end  # noqa: PLC0415
     from batchgen.service import find_service  # noqa: PLC0415
     from batchgen.settings import settle  # noqa: PLC0415
     from batchgen.settling import settle_batch  # noqa: PLC0415
@@ -84,7 +83,7 @@ def _reconcile(*, as_json: bool, given: dict[str, Any]) -> int:
     simulated = batch.state is not None and batch.state.simulated
     real = None if simulated else find_service(environment(), env_file=given["env_file"])
     with service_of(batch.folder, real) as service:
-        settled = asyncio.run(
+        settled = run_to_end(
             settle_batch(
                 batch,
                 service=service,

@@ -22,6 +22,7 @@ from batchgen.cli.questions import ask_first
 from batchgen.cli.summary import summarise
 from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, UsageError
+from batchgen.event_loop import run_to_end
 from batchgen.launch import Selection, check_service, launch
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.progress import Progress
@@ -141,7 +142,7 @@ def _run(errand: Errand, service: Service) -> int:
     progress = Progress()
     line = ProgressLine(errand.batch.name, progress, quiet=options.quiet)
     with _spoken_log(verbose=options.verbose):
-        report = asyncio.run(_launch(errand, service, progress, line))
+        report = run_to_end(_launch(errand, service, progress, line))
     if options.as_json:
         document = report.as_json(next_command=errand.command if report.again else "")
         give(json.dumps(document, ensure_ascii=False, indent=1))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchgen.errors import BatchgenError
+from batchgen.event_loop import run_to_end
 
 if TYPE_CHECKING:
     from batchgen.simulator import Simulator, SimulatorSettings
@@ -200,8 +201,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     try:
         settings = _settings(options)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(_serve(settings, announce=announce, as_child=as_child))
+        code = run_to_end(_serve(settings, announce=announce, as_child=as_child))
     except BatchgenError as error:
         raise _Mistake(str(error)) from error
     ctx.exit(code)
@@ -299,12 +299,3 @@ def _end_with_stdin(end: Callable[[int], None]) -> None:
             loop.call_soon_threadsafe(end, 0)
 
     threading.Thread(target=watch, name="stdin", daemon=True).start()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return the faster event loop where it is installed."""
-    try:
-        import uvloop  # noqa: PLC0415 there is none on Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
