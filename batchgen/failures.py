@@ -112,7 +112,7 @@ def _read_rows(batch: Batch, job_ids: Collection[str]) -> dict[str, _Rows]:
 def _from_journal(batch: Batch, standing: Standing, number: int, line: str) -> FailedJob:
     """Return why a job failed whose ledger row was never written: the journal is ahead of it."""
     prompt, seed, error = "", "", ""
-    if standing.state is not None:
+    if standing.state is not None and not standing.is_shared:
         job = job_from(batch.entry_at(standing.started))
         detail = batch.entry_at(standing.last).detail
         prompt = job.prompt
