@@ -12,10 +12,11 @@ from os import PathLike
 from pathlib import Path
 
 from batchgen.batch import Batch
+from batchgen.binding import check_service
 from batchgen.errors import AccountError, UsageError
 from batchgen.event_loop import run_to_end
 from batchgen.job import Json
-from batchgen.launch import Selection, check_service, launch
+from batchgen.launch import Selection, launch
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.planning import Plan, make_plan
 from batchgen.progress import Progress

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 from batchgen.attempt import job_from, parse_timestamp
 from batchgen.batch import STOP_NAME, Batch
+from batchgen.binding import check_queue
 from batchgen.canceller import Cancellation, Canceller, Witness
+from batchgen.clock import Clock, real_clock
 from batchgen.course import Course
 from batchgen.delivery import Delivery
 from batchgen.errors import AccountError, BusyError, ReadError
 from batchgen.images import ImageStore
-from batchgen.launch import check_queue, log_to, real_clock, tidy
+from batchgen.launch import tidy
 from batchgen.pacing import Contact, Polling, ReadPace
 from batchgen.platform_client import PlatformClient
 from batchgen.reconciler import Reconciler
@@ -21,11 +23,12 @@ from batchgen.records import Records
 from batchgen.recovery import OpenRequest, Recovery
 from batchgen.replay import Record
 from batchgen.retry import RetryRule
+from batchgen.run_log import log_to
 from batchgen.service import Service
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
 from batchgen.stop import Cause
-from batchgen.worker import Clock, Worker
+from batchgen.worker import Worker
 
 # How often the lock is tried while a run is being waited for, and how often that run is asked
 # once more, in seconds: one that has just begun throws away what was asked before it.

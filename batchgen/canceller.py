@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 
 from batchgen.attempt import Request
+from batchgen.clock import Clock
 from batchgen.delivery import Delivery
 from batchgen.errors import AccountError, ReadError, StorageError
 from batchgen.job import number_of
@@ -24,7 +25,7 @@ from batchgen.recovery import OpenRequest
 from batchgen.reply import NotFound, Status
 from batchgen.retry import Again, Backoff, again
 from batchgen.service import Service
-from batchgen.worker import NEW_REQUEST_S, SECOND_READ_S, Clock, Worker
+from batchgen.worker import NEW_REQUEST_S, SECOND_READ_S, Worker
 
 # Requests that are settled at a time. What waits at the service is cancelled at once; only what
 # runs there takes long, and that is never more than some dozens.

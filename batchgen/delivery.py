@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from batchgen.attempt import Entry, Request, job_from
+from batchgen.clock import Clock
 from batchgen.errors import ImageError, QueueError, StorageError
 from batchgen.filename import image_file
 from batchgen.images import ImageStore, SavedImage
@@ -20,7 +21,6 @@ from batchgen.records import NoFile, Records
 from batchgen.reply import Fetched, NotFound
 from batchgen.retry import Backoff
 from batchgen.standing import Standing
-from batchgen.worker import Clock
 
 # Tries for one image in one go; a later run begins anew.
 TRIES = 4

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from batchgen.attempt import timestamp
 from batchgen.batch import Batch
+from batchgen.binding import check_queue
+from batchgen.clock import Clock, real_clock
 from batchgen.course import Course
 from batchgen.delivery import Delivery
 from batchgen.dispatcher import Dispatcher
 from batchgen.downloads import Downloads
-from batchgen.errors import LedgerError, ServiceError, UsageError
+from batchgen.errors import LedgerError
 from batchgen.gate import Gate
 from batchgen.images import ImageStore
 from batchgen.manifest import Manifest
@@ -32,14 +31,15 @@ from batchgen.recovery import Recovery
 from batchgen.replay import Record
 from batchgen.report import Report
 from batchgen.retry import RetryRule
+from batchgen.run_log import log_to
 from batchgen.runner import Runner
 from batchgen.service import Service
 from batchgen.settings import RunSettings, next_time
-from batchgen.state import UNSETTLED, JobState
+from batchgen.state import JobState
 from batchgen.stop import FailureGuard
 from batchgen.tally import count, drawn, undrawn
 from batchgen.todo import Todo
-from batchgen.worker import Clock, Worker
+from batchgen.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -59,16 +59,6 @@ class Selection:
 
     sample: str = ""
     limit: int | None = None
-
-
-def real_clock() -> Clock:
-    """Return the time and the chance of this machine."""
-    return Clock(
-        now=lambda: datetime.now(UTC),
-        monotonic=time.monotonic,
-        sleep=asyncio.sleep,
-        jitter=random.random,
-    )
 
 
 async def launch(
@@ -330,65 +320,4 @@ def _report(run: Parts, manifest: Manifest, *, started_at: datetime, submitted: 
         unrecorded=tuple(run.course.unrecorded),
         started_at=timestamp(started_at),
         finished_at=run.records.time(),
-    )
-
-
-@contextmanager
-def log_to(batch: Batch) -> Iterator[None]:
-    """Tell what happens in `run.log` while the batch runs."""
-    try:
-        handler = logging.FileHandler(batch.log_path, encoding="utf-8")
-    except OSError as error:
-        raise LedgerError(f"cannot write {batch.log_path}: {error.strerror}") from error
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
-    )
-    package = logging.getLogger("batchgen")
-    before = package.level
-    package.addHandler(handler)
-    package.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        package.removeHandler(handler)
-        package.setLevel(before)
-        handler.close()
-
-
-def check_queue(batch: Batch, record: Record, service: Service) -> None:
-    """Refuse another queue while requests are open or unknown at the one that they were sent to.
-
-    A simulated batch is bound to its own server's folder instead, whatever its port.
-
-    Raises:
-        ServiceError: The batch is bound to another queue.
-    """
-    if service.simulated:
-        return
-    for standing in record.jobs.values():
-        if standing.is_shared or standing.state not in UNSETTLED:
-            continue
-        begun = batch.entry_at(standing.started)
-        sent_to = begun.detail.get("service")
-        queue_url = sent_to.get("queue_url") if isinstance(sent_to, dict) else None
-        if queue_url is not None and queue_url != service.queue_url:
-            raise ServiceError(
-                f"{batch.name} has requests open at {queue_url}, and this run would ask "
-                f"{service.queue_url}. Nothing was sent.\n"
-                f"  Go on there first:  BATCHGEN_QUEUE_URL={queue_url}"
-            )
-
-
-def check_service(batch: Batch, service: Service) -> None:
-    """Refuse to mix a simulated batch with a real one.
-
-    Raises:
-        UsageError: The folder was made by the other.
-    """
-    if batch.state is None or batch.state.simulated == service.simulated:
-        return
-    made, asked = ("simulated", "real") if batch.state.simulated else ("real", "simulated")
-    raise UsageError(
-        f"{batch.folder} is a {made} batch; a {asked} run needs a folder of its own. "
-        "Nothing was sent."
     )

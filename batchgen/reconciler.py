@@ -17,6 +17,7 @@ from batchgen.attempt import (
     parse_entry,
     parse_timestamp,
 )
+from batchgen.clock import Clock
 from batchgen.csv_file import RowReader
 from batchgen.errors import QueueError, ReadError
 from batchgen.history import HistoryEntry
@@ -27,7 +28,6 @@ from batchgen.reconcile import CLOCK_SLACK, Evidence, Fate, Lost, Verdict, settl
 from batchgen.records import Records
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
-from batchgen.worker import Clock
 
 logger = logging.getLogger(__name__)
 

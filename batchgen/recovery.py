@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batchgen.attempt import Request, job_from, parse_timestamp
+from batchgen.clock import Clock
 from batchgen.job import Job
 from batchgen.outcome import Lost, StillOpen
 from batchgen.reconciler import Reconciler
@@ -14,7 +15,7 @@ from batchgen.records import Records
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing, Step, next_step
 from batchgen.stop import NO_KEY, Cause, Stop
-from batchgen.worker import Clock, Worker
+from batchgen.worker import Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

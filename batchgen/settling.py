@@ -10,19 +10,21 @@ from pathlib import Path
 
 from batchgen.attempt import JOURNAL_FIRST_CELL, Request, job_from, parse_entry, parse_timestamp
 from batchgen.batch import Batch
+from batchgen.binding import check_queue
+from batchgen.clock import Clock, real_clock
 from batchgen.csv_file import RowReader
 from batchgen.errors import AccountError, UsageError
 from batchgen.job import job_id_of, number_of
-from batchgen.launch import check_queue, log_to, real_clock, tidy
+from batchgen.launch import tidy
 from batchgen.outcome import Failed, image_urls
 from batchgen.platform_client import PlatformClient
 from batchgen.reconcile import CLOCK_SLACK, Lost, is_entry_of
 from batchgen.reconciler import FUTURE, NOT_IN_HISTORY, Reconciler, read_history, trace_requests
 from batchgen.records import Records
+from batchgen.run_log import log_to
 from batchgen.service import Service
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
-from batchgen.worker import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

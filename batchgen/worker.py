@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from batchgen.attempt import Request
+from batchgen.clock import Clock
 from batchgen.course import Course
 from batchgen.errors import (
     AccountError,
@@ -65,23 +65,6 @@ LOCKED_READS_S = 60.0
 WRONG_KEY_READS_S = 5.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """Time and chance, passed in so that tests decide both.
-
-    Attributes:
-        now: The time of day, in UTC.
-        monotonic: A clock that never goes back, in seconds.
-        sleep: Waits so many seconds.
-        jitter: Draws from [0, 1).
-    """
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    jitter: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

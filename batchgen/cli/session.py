@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchgen.batch import Batch, find_batch
+from batchgen.binding import check_service
 from batchgen.cli.errand import Errand
 from batchgen.cli.options import RunOptions, environment
 from batchgen.cli.progress_line import ProgressLine
@@ -23,7 +24,7 @@ from batchgen.cli.summary import summarise
 from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, UsageError
 from batchgen.event_loop import run_to_end
-from batchgen.launch import Selection, check_service, launch
+from batchgen.launch import Selection, launch
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.progress import Progress
 from batchgen.report import Report
