@@ -48,4 +48,4 @@ def _has_failed(standing: Standing) -> bool:
     """Whether an attempt has ended badly; one that was refused or cancelled never began."""
     if standing.state is None:
         return False
-    return job_state(standing) is JobState.FAILED or bool(standing.fresh and standing.error_type)
+    return job_state(standing) is JobState.FAILED or bool(standing.failures)
