@@ -2,7 +2,8 @@
 
 A prompt may hold newlines, so the last newline proves nothing: the end of the last whole row
 is found by reading from the start, quotes understood. Programs that only read stop there; a
-writer cuts the rest off first.
+writer cuts the rest off first. What no crash can have left is damage, and is never cut off: rows
+behind it may stand for what has been paid.
 
 Source:
     RFC 4180, https://www.rfc-editor.org/rfc/rfc4180.
@@ -14,6 +15,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,8 +23,19 @@ from batchgen.errors import LedgerError
 
 csv.field_size_limit(2**31 - 1)
 
+# One write appends at most so many bytes, unless one row alone is larger.
+MAX_WRITE_BYTES = 4 * 1024 * 1024
+
+# A disk loses whole sectors, of at least so many bytes.
+SECTOR_BYTES = 512
+
 _SPECIAL = re.compile(r'[",\r\n]')
 _BOM = b"\xef\xbb\xbf"
+_ZEROS = re.compile(rb"\0+")
+
+_CELL = rb'(?:"(?:[^"\0]++|"")*+"|[^",\r\n\0]*+)'
+_ROW = re.compile(rb"%b(?:,%b)*+\n" % (_CELL, _CELL))
+_BEGUN_ROW = re.compile(rb'(?:%b,)*+(?:"(?:[^"\0]++|"")*+"?|[^",\r\n\0]*+)' % _CELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class RowReader:
     """The whole rows of a file, in order, from the header's end on.
 
     Attributes:
-        columns: The header's cells; empty if the file holds no whole header.
+        columns: The header's cells; empty if the file does not begin with a whole row.
         end: Where the last whole row that was read ends, in bytes.
     """
 
@@ -79,8 +92,8 @@ class RowReader:
         self._first_cell = first_cell
         with self._open() as file:
             header = next(_records(file, 0), None)
-        if header is not None and header[1].endswith(b"\n"):
-            self.columns = _parse(header[1]) or []
+        if header is not None and (columns := _parse(header[1])) is not None:
+            self.columns = columns
             self.end = len(header[1])
 
     def __iter__(self) -> Iterator[Row]:
@@ -94,7 +107,7 @@ class RowReader:
             self.end = start
             file.seek(start)
             for begin, record in _records(file, start):
-                cells = _parse(record) if record.endswith(b"\n") else None
+                cells = _parse(record)
                 if cells is None or len(cells) != len(self.columns):
                     self._judge_tail(file, begin, record)
                     return
@@ -118,17 +131,12 @@ class RowReader:
             raise LedgerError(f"cannot read {self.path}: {error.strerror}") from error
 
     def _judge_tail(self, file: BinaryIO, start: int, bad: bytes) -> None:
-        """Return if what begins at `start` is what a crash leaves of the last write.
-
-        A crash leaves a row without its end, or pages of zero bytes. Whole rows behind a bad
-        one were not left by a crash: cutting them off would forget what has been paid.
-        """
-        file.seek(start)
-        tail = file.read()
-        if b"\0" in tail or not tail.strip():
-            return
-        is_unfinished = not bad.endswith(b"\n") or bad.count(b'"') % 2 == 1
-        if is_unfinished and not any(map(self._is_row, bad.split(b"\n")[1:-1])):
+        """Return if what begins at `start` is what a crash leaves of the last write."""
+        # Without its end, the bad record was the last that there was when it was read; what
+        # has come since is a writer's, at work this moment.
+        file.seek(start + len(bad))
+        tail = bad + (file.read() if _is_ended(bad) else b"")
+        if self._is_torn(start, bad, tail):
             return
         file.seek(0)
         line = file.read(start).count(b"\n") + 1
@@ -137,15 +145,50 @@ class RowReader:
             "such a one: something else has written to the file. Nothing was changed."
         )
 
-    def _is_row(self, line: bytes) -> bool:
-        cells = _parse(line) if self._first_cell.match(line) else None
-        return cells is not None and len(cells) == len(self.columns)
+    def _is_torn(self, start: int, bad: bytes, tail: bytes) -> bool:
+        """Say whether a crash explains what stands behind the last whole row.
+
+        It leaves a row without its end, or sectors of zero bytes, and no whole row behind: only
+        where sectors are missing may one follow, of the same write.
+        """
+        if not tail.strip():
+            return True
+        if not self._begins_row(bad.partition(b"\0")[0]):
+            return False
+        if b"\0" in bad:
+            return not self._has_row(tail) or _lacks_sectors(start, tail)
+        return not _is_ended(bad) and not self._has_row(tail)
+
+    def _begins_row(self, piece: bytes) -> bool:
+        is_known = b"," not in piece or self._first_cell.match(piece) is not None
+        return is_known and _BEGUN_ROW.fullmatch(piece) is not None
+
+    def _has_row(self, tail: bytes) -> bool:
+        """Say whether a whole row begins at a line of the tail other than its first."""
+        line = tail.find(b"\n") + 1
+        while 0 < line < len(tail):
+            if self._first_cell.match(tail, line):
+                _, record = next(_records(BytesIO(tail[line:]), 0))
+                cells = _parse(record)
+                if cells is not None and len(cells) == len(self.columns):
+                    return True
+            line = tail.find(b"\n", line) + 1
+        return False
 
 
-def has_bom(path: Path) -> bool:
-    """Say whether a file begins with a byte order mark, as spreadsheets write it."""
+def is_piece(content: bytes, header: str) -> bool:
+    """Say whether a file is empty, or holds what a crash has left of writing its header."""
+    whole = header.encode()
+    piece = content.rstrip(b"\0")
+    return len(content) <= len(whole) and piece != whole and whole.startswith(piece)
+
+
+def is_resaved(path: Path) -> bool:
+    """Say whether the first line shows that another program, a spreadsheet, has saved the file."""
     with path.open("rb") as file:
-        return file.read(len(_BOM)) == _BOM
+        line = file.readline()
+    has_other_separator = b"," not in line and (b";" in line or b"\t" in line)
+    return line.startswith(_BOM) or line.endswith(b"\r\n") or has_other_separator
 
 
 def _records(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
@@ -171,12 +214,32 @@ def _records(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
         yield start, b"".join(pending)
 
 
+def _is_ended(record: bytes) -> bool:
+    return record.endswith(b"\n") and record.count(b'"') % 2 == 0
+
+
+def _lacks_sectors(start: int, tail: bytes) -> bool:
+    """Say whether zero bytes in a last write are sectors of it that never reached the disk."""
+    return len(tail) <= MAX_WRITE_BYTES and all(
+        _begins_sector(start + gap.start(), tail, gap.start())
+        and (gap.end() == len(tail) or (start + gap.end()) % SECTOR_BYTES == 0)
+        for gap in _ZEROS.finditer(tail)
+    )
+
+
+def _begins_sector(place: int, tail: bytes, offset: int) -> bool:
+    # The write's first sector may hold older rows: then what is missing begins behind them.
+    return place % SECTOR_BYTES == 0 or tail[:offset].endswith(b"\n") or offset == 0
+
+
 def _parse(record: bytes) -> list[str] | None:
-    """Return the cells of one record, or None if it is not one."""
-    if b"\0" in record:
-        return None
+    """Return the cells of one record, or None if it is not a whole one."""
     try:
-        text = record.decode()
-        return next(csv.reader([text], strict=True), None)
-    except (UnicodeDecodeError, csv.Error):
+        if b'"' not in record:
+            is_whole = record.endswith(b"\n") and b"\r" not in record and b"\0" not in record
+            return record[:-1].decode().split(",") if is_whole else None
+        if _ROW.fullmatch(record) is None:
+            return None
+        return next(csv.reader([record.decode()], strict=True))
+    except UnicodeDecodeError:
         return None

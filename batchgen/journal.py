@@ -17,11 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batchgen.csv_file import RowReader, format_row
+from batchgen.csv_file import MAX_WRITE_BYTES, RowReader, format_row, is_piece
 from batchgen.errors import LedgerError
-
-# One write holds at most so many bytes, unless one row alone is larger.
-MAX_COMMIT_BYTES = 4 * 1024 * 1024
 
 # Set aside on disk, so that the ids of answered requests can be recorded on a full one.
 RESERVE_BYTES = 256 * 1024
@@ -57,7 +54,8 @@ class Journal:
 
         Args:
             path: The file.
-            columns: Its header. A file that is empty, or holds a piece of it, is new.
+            columns: Its header. A file that is empty, or holds a piece of it, is new. A header
+                is there whole or not at all.
             first_cell: What the first cell of every row looks like.
             end: Where the last whole row ends, in bytes, if the caller has read the file.
             sync: Makes a file descriptor durable; passed in so that tests can let it fail.
@@ -76,10 +74,12 @@ class Journal:
         self._reserve = path.with_name(f".{path.name}.reserve") if reserve else None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
         try:
-            self._file = _open_append(path)
-            self._end = self._prepare(first_cell, end)
-            self._fill_reserve()
+            _create_if_new(path, format_row(self.columns))
             self._reader = RowReader(path, first_cell=first_cell)
+            self._end = self._find_end(end)
+            self._fill_reserve()
+            self._file = _open_append(path)
+            self._cut_tail()
         except OSError as error:
             raise _cannot_write(path, error) from error
 
@@ -129,41 +129,43 @@ class Journal:
             raise self.failed
         try:
             self._write(b"".join(map(_encode, rows)))
-        except OSError as error:
-            self.failed = _cannot_write(self.path, error)
-            raise self.failed from error
-        except LedgerError as error:
-            self.failed = error
-            raise
+        except (OSError, LedgerError) as error:
+            failed = self._give_up(error)
+            raise failed from failed.__cause__
 
     def close(self) -> None:
-        """Close the file and give the reserve back."""
+        """Close the file and give the reserve back; rows that still wait are not written."""
+        if self.failed is None:
+            self.failed = LedgerError(f"{self.path} is closed")
         self._thread.shutdown(wait=True)
         os.close(self._file)
         if self._reserve is not None:
             self._reserve.unlink(missing_ok=True)
 
     async def _commit_all(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._pending:
             batch = self._take_batch()
-            starts, blob = self._lay_out(batch)
-            try:
-                if self.failed is not None:
-                    raise self.failed
-                await loop.run_in_executor(self._thread, self._write, blob)
-            except (OSError, LedgerError) as error:
-                self._fail(error, batch)
-                continue
-            for (_, written), start in zip(batch, starts, strict=True):
-                if not written.done():
-                    written.set_result(start)
+            if self.failed is None:
+                await self._commit(batch)
+            else:
+                self._tell(self.failed, batch)
+
+    async def _commit(self, batch: Sequence[tuple[bytes, asyncio.Future[int]]]) -> None:
+        starts, blob = self._lay_out(batch)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, blob)
+        except Exception as error:  # noqa: BLE001 - whoever waits must be told of a bug too
+            self._tell(self._give_up(error), batch)
+            return
+        for (_, written), start in zip(batch, starts, strict=True):
+            if not written.done():
+                written.set_result(start)
 
     def _take_batch(self) -> list[tuple[bytes, asyncio.Future[int]]]:
         size = 0
         count = 0
         for row, _ in self._pending:
-            if count and size + len(row) > MAX_COMMIT_BYTES:
+            if count and size + len(row) > MAX_WRITE_BYTES:
                 break
             size += len(row)
             count += 1
@@ -180,16 +182,21 @@ class Journal:
             start += len(row)
         return starts, b"".join(row for row, _ in batch)
 
-    def _fail(
-        self, error: OSError | LedgerError, batch: Sequence[tuple[bytes, asyncio.Future[int]]]
+    def _give_up(self, error: Exception) -> LedgerError:
+        """Append nothing more, and return why."""
+        if self.failed is None and isinstance(error, LedgerError):
+            self.failed = error
+        elif self.failed is None:
+            self.failed = _cannot_write(self.path, error)
+            self.failed.__cause__ = error
+        return self.failed
+
+    def _tell(
+        self, failed: LedgerError, batch: Sequence[tuple[bytes, asyncio.Future[int]]]
     ) -> None:
-        if self.failed is None:
-            self.failed = (
-                error if isinstance(error, LedgerError) else _cannot_write(self.path, error)
-            )
         for _, written in batch:
             if not written.done():
-                written.set_exception(self.failed)
+                written.set_exception(failed)
 
     def _write(self, blob: bytes) -> None:
         """Append the bytes and make them durable; in the writer's own thread."""
@@ -210,29 +217,22 @@ class Journal:
         self._sync(self._file)
         self._end += len(blob)
 
-    def _prepare(self, first_cell: re.Pattern[bytes], end: int | None) -> int:
-        """Write the header of a new file, or cut a torn tail off; return where the file ends."""
-        size = os.fstat(self._file).st_size
-        header = _encode(self.columns)
-        if size < len(header) and header.startswith(self.path.read_bytes()):
-            os.ftruncate(self._file, 0)
-            os.write(self._file, header)
-            self._sync(self._file)
-            sync_folder(self.path.parent)
-            return len(header)
-        reader = RowReader(self.path, first_cell=first_cell)
-        if reader.columns != self.columns:
+    def _find_end(self, end: int | None) -> int:
+        """Return where the last whole row ends, in bytes, unless the caller knows it."""
+        if self._reader.columns != self.columns:
             raise LedgerError(
                 f"{self.path.name} does not begin with the columns that it should have"
             )
-        if end is None:
-            for _ in reader:
-                pass
-            end = reader.end
-        if end < size:
-            os.ftruncate(self._file, end)
+        if end is not None:
+            return end
+        for _ in self._reader:
+            pass
+        return self._reader.end
+
+    def _cut_tail(self) -> None:
+        if self._end < os.fstat(self._file).st_size:
+            os.ftruncate(self._file, self._end)
             self._sync(self._file)
-        return end
 
     def _fill_reserve(self) -> None:
         if self._reserve is not None:
@@ -277,8 +277,17 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def _create_if_new(path: Path, header: str) -> None:
+    """Give a new file its header, whole or not at all; a piece of it makes no file of ours."""
+    if path.exists():
+        with path.open("rb") as file:
+            if not is_piece(file.read(len(header.encode()) + 1), header):
+                return
+    replace_file(path, header.encode())
+
+
 def _open_append(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    return os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
 
 
 def _encode(cells: Sequence[str]) -> bytes:
@@ -286,5 +295,6 @@ def _encode(cells: Sequence[str]) -> bytes:
     return format_row(cells).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")
 
 
-def _cannot_write(path: Path, error: OSError) -> LedgerError:
-    return LedgerError(f"cannot write {path}: {error.strerror or error}")
+def _cannot_write(path: Path, error: Exception) -> LedgerError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return LedgerError(f"cannot write {path}: {reason or error}")

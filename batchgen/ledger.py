@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from batchgen.attempt import write_json
 from batchgen.budget import dollars
-from batchgen.csv_file import RowReader, format_row, has_bom
+from batchgen.csv_file import RowReader, format_row, is_resaved
 from batchgen.errors import LedgerError
 from batchgen.job import Job, Json, number_of
 from batchgen.journal import sync_folder
@@ -171,10 +172,11 @@ def check_header(path: Path, header: Sequence[str]) -> None:
     """
     if tuple(header[: len(HEAD)]) == HEAD and tuple(header[-len(TAIL) :]) == TAIL:
         return
-    if has_bom(path) or (header and header[-1].endswith("\r")):
+    if is_resaved(path):
         raise LedgerError(
             f"{path}: another program has saved this file in its own way (a spreadsheet, it seems: "
-            "a byte order mark, or other line ends). Nothing was changed, nothing was sent.\n"
+            "a byte order mark, other line ends, or no commas). Nothing was changed, nothing was "
+            "sent.\n"
             "  Keep your copy under another name, then:  batchgen verify BATCH --repair\n"
             "  which writes ledger.csv again from requests.csv, without paying."
         )
@@ -192,17 +194,7 @@ def grow(path: Path, columns: Columns) -> None:
             written.
     """
     reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
-    lost = set(reader.columns) - set(columns.header)
-    if lost:
-        raise LedgerError(f"{path}: nobody knows its columns {', '.join(sorted(lost))}")
-    where = {name: place for place, name in enumerate(reader.columns)}
-    order = [where.get(name) for name in columns.header]
-
-    def rows() -> Iterable[Sequence[str]]:
-        for row in reader:
-            yield ["" if place is None else row.cells[place] for place in order]
-
-    _rewrite(path, columns.header, rows())
+    _rewrite(path, columns.header, _aligned(reader, columns.header))
 
 
 def compact(path: Path, history: Path, *, jobs: set[int]) -> int:
@@ -223,7 +215,7 @@ def compact(path: Path, history: Path, *, jobs: set[int]) -> int:
     if not superseded:
         return 0
     reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
-    _append_history(history, reader, superseded)
+    _rewrite(history, reader.columns, _history(history, reader, superseded))
     kept = (row.cells for row in reader if row.start not in superseded)
     _rewrite(path, reader.columns, kept)
     return len(superseded)
@@ -246,17 +238,37 @@ def _superseded(path: Path, jobs: set[int]) -> set[int]:
     return superseded
 
 
-def _append_history(history: Path, reader: RowReader, superseded: set[int]) -> None:
-    moved = [row.cells for row in reader if row.start in superseded]
-    old_rows: list[Sequence[str]] = []
-    columns: Sequence[str] = reader.columns
+def _history(history: Path, reader: RowReader, superseded: set[int]) -> Iterator[Sequence[str]]:
+    """Yield what the history has, and the rows that move there, each once."""
+    moving = {_digest(row.cells) for row in reader if row.start in superseded}
     if history.exists():
         old = RowReader(history, first_cell=LEDGER_FIRST_CELL)
-        where = {name: place for place, name in enumerate(old.columns)}
-        order = [where.get(name) for name in columns]
-        old_rows = [["" if place is None else row.cells[place] for place in order] for row in old]
-    known = {tuple(row) for row in old_rows}
-    _rewrite(history, columns, [*old_rows, *(row for row in moved if tuple(row) not in known)])
+        check_header(history, old.columns)
+        for cells in _aligned(old, reader.columns):
+            moving.discard(_digest(cells))  # moved before, by a command that was killed then
+            yield cells
+    for row in reader:
+        if row.start in superseded and _digest(row.cells) in moving:
+            yield row.cells
+
+
+def _digest(cells: Sequence[str]) -> bytes:
+    """Return what tells a row from others in a twentieth of its memory."""
+    return hashlib.blake2b(format_row(cells).encode(), digest_size=16).digest()
+
+
+def _aligned(reader: RowReader, columns: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the rows of a file with other columns; a column that a row lacks is empty."""
+    lost = set(reader.columns) - set(columns)
+    if lost:
+        raise LedgerError(
+            f"{reader.path}: no run has made its columns {', '.join(sorted(lost))}. Take them out, "
+            "or put the file back as it was. Nothing was changed, nothing was sent."
+        )
+    where = {name: place for place, name in enumerate(reader.columns)}
+    order = [where.get(name) for name in columns]
+    for row in reader:
+        yield ["" if place is None else row.cells[place] for place in order]
 
 
 def _rewrite(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -269,8 +281,10 @@ def _rewrite(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -
             os.fsync(file.fileno())
         new.replace(path)
         sync_folder(path.parent)
-    except OSError as error:
+    except (LedgerError, OSError) as error:
         new.unlink(missing_ok=True)
+        if isinstance(error, LedgerError):
+            raise
         raise LedgerError(f"cannot write {path}: {error.strerror or error}") from error
 
 
