@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import portalocker
 
@@ -22,6 +23,11 @@ from batchgen.attempt import timestamp
 from batchgen.errors import BusyError, LedgerError
 
 LOCK_NAME = ".lock"
+
+# Whoever asks whether the lock is held holds it for a moment: it is tried so often, with so many
+# seconds between.
+TRIES = 5
+BETWEEN_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +48,17 @@ class Holder:
 class Lock:
     """The lock on one batch, held from `__enter__` to `__exit__`."""
 
-    def __init__(self, folder: Path, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Name the folder; nothing is locked yet."""
         self._path = folder / LOCK_NAME
         self._now = now
+        self._sleep = sleep
 
     def __enter__(self) -> Self:
         try:
@@ -55,14 +68,25 @@ class Lock:
         except OSError as error:
             raise LedgerError(f"cannot write {self._path}: {error.strerror}") from error
         try:
-            portalocker.lock(
-                self._file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
-            )
+            self._take()
         except portalocker.LockException as error:
             self._file.close()
-            raise BusyError(_describe(self._path.parent, read_holder(self._path.parent))) from error
+            if isinstance(error, portalocker.AlreadyLocked):
+                text = _describe(self._path.parent, read_holder(self._path.parent))
+                raise BusyError(text) from error
+            raise LedgerError(f"cannot lock {self._path}: {error.strerror or error}") from error
         self._write_holder()
         return self
+
+    def _take(self) -> None:
+        for _ in range(TRIES - 1):
+            try:
+                _lock(self._file)
+            except portalocker.AlreadyLocked:
+                self._sleep(BETWEEN_S)
+            else:
+                return
+        _lock(self._file)
 
     def __exit__(
         self,
@@ -89,15 +113,13 @@ class Lock:
 
 
 def is_locked(folder: Path) -> bool:
-    """Say whether a process has the batch's lock now."""
+    """Say whether a process has the batch's lock now; nothing is written for that."""
     path = folder / LOCK_NAME
     if not path.exists():
         return False
-    with path.open("a+", encoding="utf-8") as file:
+    with _open_existing(path) as file:
         try:
-            portalocker.lock(
-                file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
-            )
+            _lock(file)
         except portalocker.LockException:
             return True
         portalocker.unlock(file)
@@ -113,6 +135,17 @@ def read_holder(folder: Path) -> Holder | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _lock(file: IO[str]) -> None:
+    portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+
+
+def _open_existing(path: Path) -> IO[str]:
+    try:
+        return path.open("r+", encoding="utf-8")  # a network file system locks no other
+    except PermissionError:
+        return path.open("r", encoding="utf-8")
 
 
 def _describe(folder: Path, holder: Holder | None) -> str:
