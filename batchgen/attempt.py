@@ -29,6 +29,13 @@ JOURNAL_COLUMNS = (
 # What the first cell of a journal row looks like: a time.
 JOURNAL_FIRST_CELL = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,")
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,12})?", re.ASCII)
+
+# Under this key a `submitting` row says which attempt it is since the job's last `failed` row in
+# the ledger. That row may be gone from there by the next start.
+FRESH = "since_failed"
+
 # Under this key a `completed` row keeps what the answer said beside the model's own output.
 ANSWER = "_answer"
 
@@ -93,10 +100,16 @@ class Entry:
 
 
 def parse_entry(cells: Sequence[str]) -> Entry:
-    """Read one row of `requests.csv`; the reverse of `Entry.cells`."""
+    """Read one row of `requests.csv`; the reverse of `Entry.cells`.
+
+    Raises:
+        ValueError: A cell does not hold what belongs there.
+    """
     at, job_id, attempt, state, request_id, status_url, response_url, cancel_url, cost, detail = (
         cells
     )
+    if _TIME.fullmatch(at) is None:
+        raise ValueError(f"{at!r} is not a time")
     request = Request(
         request_id=request_id,
         status_url=status_url,
@@ -109,7 +122,7 @@ def parse_entry(cells: Sequence[str]) -> Entry:
         attempt=int(attempt),
         state=AttemptState(state),
         request=request if request_id else None,
-        cost_usd=Decimal(cost) if cost else None,
+        cost_usd=_amount(cost) if cost else None,
         detail=read_detail(detail),
     )
 
@@ -173,6 +186,12 @@ def timestamp(moment: datetime) -> str:
 def parse_timestamp(text: str) -> datetime:
     """Read a time that `timestamp` wrote."""
     return datetime.fromisoformat(text)
+
+
+def _amount(text: str) -> Decimal:
+    if _AMOUNT.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not an amount")
+    return Decimal(text)
 
 
 def _mapping(value: Json) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from batchgen.attempt import ANSWER, Entry, Request, job_detail, parse_entry, timestamp
+from batchgen.attempt import ANSWER, FRESH, Entry, Request, job_detail, parse_entry, timestamp
 from batchgen.budget import ZERO, share
 from batchgen.endpoint import load_endpoint
 from batchgen.images import SavedImage
@@ -88,6 +88,7 @@ class Records:
             simulated=self.service.simulated,
             account=self.service.account,
         )
+        detail[FRESH] = standing.next_fresh
         await self._append(
             standing,
             Entry(
@@ -129,8 +130,8 @@ class Records:
     async def unknown(self, job: Job, standing: Standing, reason: str) -> None:
         """Record that nobody can tell whether the attempt was accepted, and show it."""
         await self._move(job, standing, AttemptState.UNKNOWN, detail={"reason": reason})
-        await self.write_rows(
-            standing, [self._job_row(job, standing, status="unknown", error=reason)]
+        await self._write_job_row(
+            standing, self._job_row(job, standing, status="unknown", error=reason)
         )
 
     async def completed(
@@ -215,7 +216,7 @@ class Records:
             error=error,
             request_id=request_id,
         )
-        await self.write_rows(standing, [row])
+        await self._write_job_row(standing, row)
         close(standing)
 
     async def template_failed(self, job: Job, standing: Standing) -> None:
@@ -229,6 +230,11 @@ class Records:
             finished_at=self.time(),
         )
         await self.write_rows(standing, [row])
+
+    async def _write_job_row(self, standing: Standing, row: LedgerRow) -> None:
+        """Append a row that speaks for the whole job; an image that the ledger has outweighs it."""
+        if not standing.has_image:
+            await self.write_rows(standing, [row])
 
     async def write_rows(self, standing: Standing, rows: Sequence[LedgerRow]) -> None:
         """Append rows of one job to the ledger."""

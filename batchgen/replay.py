@@ -6,13 +6,15 @@ of them cost about a hundred bytes each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from sys import intern
 
 from batchgen.attempt import (
     ANSWER,
+    FRESH,
     JOURNAL_COLUMNS,
     JOURNAL_FIRST_CELL,
     Entry,
@@ -26,7 +28,14 @@ from batchgen.job import number_of
 from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, check_header
 from batchgen.outcome import image_urls
 from batchgen.standing import NO_ROWS, ImageMark, Rows, Standing, with_row
-from batchgen.state import UNSETTLED, AttemptState
+from batchgen.state import NEXT_ATTEMPT_STATES, UNSETTLED, AttemptState
+
+JOB_STATUSES = ("failed", "unknown")
+IMAGE_STATUSES = ("succeeded", "undelivered", "failed")
+
+# No image index has more digits, and no header is longer, in bytes.
+MOST_DIGITS = 6
+MAX_HEADER_BYTES = 1024 * 1024
 
 # Where every job of a manifest stands that nothing is on record about.
 _NEVER_SENT = Standing(drawn=True, is_shared=True)
@@ -77,8 +86,8 @@ class Record:
         return found
 
     def keep(self, number: int, standing: Standing) -> None:
-        """Store a standing; of a finished job only what finished jobs have in common."""
-        self.jobs[number] = self._shared(standing) if self._is_done(standing) else standing
+        """Store a standing; of a job that has ended, only what such jobs have in common."""
+        self.jobs[number] = self._shared(standing) if self._has_ended(standing) else standing
 
     def mark_drawn(self, number: int) -> bool:
         """Note that the manifest has this job, and return whether it had it before."""
@@ -94,25 +103,29 @@ class Record:
             found.drawn = True
         return False
 
-    def share_rows(self, number: int, rows: Rows) -> None:
-        """Store what the ledger says of a job that the journal has not spoken of yet."""
-        self.jobs[number] = self._intern(Standing(rows=rows, is_shared=True))
+    def keep_rows(self, number: int, rows: Rows) -> None:
+        """Store what the ledger says of a job, before the journal has spoken of it."""
+        if rows.job_status and rows.error_type != "template":
+            self.jobs[number] = Standing(rows=rows)  # few are alike: its time closes a journal row
+        else:
+            self.jobs[number] = self._intern(
+                Standing(rows=replace(rows, finished_at=""), is_shared=True)
+            )
 
-    def _is_done(self, standing: Standing) -> bool:
-        return (
-            standing.state is AttemptState.COMPLETED
-            and not standing.lacks_rows
-            and not (self.download and standing.lacks_files)
-            and not standing.missing_type
-        )
+    def _has_ended(self, standing: Standing) -> bool:
+        if standing.state is AttemptState.COMPLETED:
+            return not standing.lacks_rows and not (self.download and standing.lacks_files)
+        return standing.is_closed and (standing.judged or standing.state is AttemptState.FAILED)
 
     def _shared(self, standing: Standing) -> Standing:
+        # Without their times a `failed` row and the journal row that it closes still agree.
         return self._intern(
             Standing(
-                rows=standing.rows,
+                rows=replace(standing.rows, finished_at=""),
                 state=standing.state,
                 attempt=standing.attempt,
                 attempts=standing.attempts,
+                judged=standing.judged,
                 charged_usd=standing.charged_usd,
                 billed=standing.billed,
                 expected=standing.expected,
@@ -146,8 +159,7 @@ def replay(journal: Path, ledger: Path, *, download: bool = True) -> Record:
 
 def _replay_ledger(record: Record, path: Path) -> None:
     reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
-    if not reader.columns:
-        _require_piece(path, ",".join(HEAD))
+    if not reader.columns and _is_piece(path, HEAD):
         return
     check_header(path, reader.columns)
     record.ledger_columns = reader.columns
@@ -156,13 +168,16 @@ def _replay_ledger(record: Record, path: Path) -> None:
     for row in reader:
         number = _number_of(path, row, cell=0)
         status, file, error_type, finished_at = (row.cells[place] for place in places)
+        index = _index(path, row)
+        if status not in (JOB_STATUSES if index is None else IMAGE_STATUSES):
+            raise _not_ours(path, row)
         known = record.find(number)
-        mark = ImageMark(status, error_type, bool(file))
         before = NO_ROWS if known is None else known.rows
-        rows = with_row(before, _index(path, row), mark, finished_at=finished_at)
+        mark = ImageMark(intern(status), intern(error_type), bool(file))
+        rows = with_row(before, index, mark, finished_at=finished_at)
         if before is not NO_ROWS and not _only_adds(before, rows):
             record.superseded.add(number)
-        record.share_rows(number, rows)
+        record.keep_rows(number, rows)
     record.ledger_end = reader.end
 
 
@@ -172,26 +187,47 @@ def _only_adds(before: Rows, after: Rows) -> bool:
 
 def _replay_journal(record: Record, path: Path) -> None:
     reader = RowReader(path, first_cell=JOURNAL_FIRST_CELL)
-    if not reader.columns:
-        _require_piece(path, ",".join(JOURNAL_COLUMNS))
+    if not reader.columns and _is_piece(path, JOURNAL_COLUMNS):
         return
     if tuple(reader.columns) != JOURNAL_COLUMNS:
         raise LedgerError(
-            f"{path}: this is not a journal of batchgen; its columns would be "
-            f"{', '.join(JOURNAL_COLUMNS)}. Nothing was changed, nothing was sent."
+            f"{path}: this is not a journal as batchgen writes it; its columns would be "
+            f"{', '.join(JOURNAL_COLUMNS)}, separated by commas. Nothing was changed, nothing was "
+            "sent."
         )
     for row in reader:
         try:
             entry = parse_entry(row.cells)
-        except (ValueError, ArithmeticError):
+        except ValueError:
             raise _not_ours(path, row) from None
         number = _number_of(path, row, cell=1)
         standing = record.own(number)
+        _check_follows(path, row, standing, entry)
         apply(record, standing, entry, start=row.start)
         record.keep(number, standing)
         record.first_at = record.first_at or entry.at
         record.last_at = entry.at
     record.journal_end = reader.end
+
+
+def _check_follows(path: Path, row: Row, standing: Standing, entry: Entry) -> None:
+    """Refuse a row that no run writes after the job's earlier ones: a row is missing."""
+    if entry.state is AttemptState.SUBMITTING:
+        follows = standing.state not in UNSETTLED and entry.attempt == standing.attempt + 1
+    else:
+        follows = (
+            standing.state is not None
+            and entry.attempt == standing.attempt
+            and entry.state in NEXT_ATTEMPT_STATES[standing.state]
+        )
+    if not follows:
+        before = f"{standing.state} of attempt {standing.attempt}" if standing.state else "nothing"
+        raise LedgerError(
+            f"{path}: at byte {row.start:,} job {entry.job_id} goes from {before} to {entry.state} "
+            f"of attempt {entry.attempt}, which no run writes: rows were taken out or changed. "
+            "Nothing was changed, nothing was sent.\n"
+            "  Put the file back from a copy if there is one."
+        )
 
 
 def apply(record: Record, standing: Standing, entry: Entry, *, start: int) -> None:
@@ -220,7 +256,10 @@ def apply(record: Record, standing: Standing, entry: Entry, *, start: int) -> No
 def _begin_attempt(record: Record, standing: Standing, entry: Entry, start: int) -> None:
     standing.started = start
     standing.attempts += 1
-    standing.fresh += 1
+    fresh = entry.detail.get(FRESH)
+    standing.fresh = fresh if isinstance(fresh, int) else standing.fresh + 1
+    if standing.fresh == 1:
+        standing.failures = ()
     standing.reserved_usd = entry.cost_usd or ZERO
     record.bill.reserve(standing.reserved_usd)
     account = entry.detail.get("account")
@@ -249,9 +288,8 @@ def _end_attempt(record: Record, standing: Standing, entry: Entry) -> None:
 
 
 def _note_failure(standing: Standing, entry: Entry) -> None:
-    error_type = str(entry.detail.get("error_type", ""))
-    standing.alike = standing.alike + 1 if error_type == standing.error_type else 1
-    standing.error_type = error_type
+    standing.error_type = intern(str(entry.detail.get("error_type", "")))
+    standing.failures += (standing.error_type,)
     retryable = entry.detail.get("retryable")
     standing.retryable = retryable if isinstance(retryable, bool) else None
     if standing.is_closed:
@@ -261,7 +299,7 @@ def _note_failure(standing: Standing, entry: Entry) -> None:
 def close(standing: Standing) -> None:
     """Begin to count a job's attempts anew: its failure is in the ledger."""
     standing.fresh = 0
-    standing.alike = 0
+    standing.failures = ()
 
 
 def _number_of(path: Path, row: Row, *, cell: int) -> int:
@@ -275,7 +313,7 @@ def _index(path: Path, row: Row) -> int | None:
     index = row.cells[1]
     if not index:
         return None
-    if not (index.isascii() and index.isdigit()):
+    if not (index.isascii() and index.isdigit() and len(index) <= MOST_DIGITS):
         raise _not_ours(path, row)
     return int(index)
 
@@ -287,8 +325,16 @@ def _not_ours(path: Path, row: Row) -> LedgerError:
     )
 
 
-def _require_piece(path: Path, header: str) -> None:
-    """Accept a file that holds no whole header, if it is a piece of ours that a crash left."""
-    content = path.read_bytes()[:200]
-    if content.strip(b"\0") and not header.startswith(content[: len(header)].decode("latin-1")):
-        raise LedgerError(f"{path}: this is not a file of batchgen. Nothing was changed.")
+def _is_piece(path: Path, columns: Sequence[str]) -> bool:
+    """Say whether a file without a whole header is a piece of ours, which a crash has left.
+
+    Args:
+        path: The file.
+        columns: What the header begins with.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_HEADER_BYTES + 1)
+    piece = content.rstrip(b"\0")
+    begin = ",".join(columns).encode()
+    is_ours = begin.startswith(piece) or piece.startswith(begin)
+    return is_ours and b"\n" not in piece and len(content) <= MAX_HEADER_BYTES

@@ -81,7 +81,7 @@ class Standing:
         attempt: The number of the last attempt.
         attempts: Attempts, refused ones not counted.
         fresh: The same, since the job's last `failed` row in the ledger.
-        alike: How many of the fresh ones ended with `error_type`.
+        failures: How those of the fresh ones ended that failed, in order.
         error_type: How the last failed attempt ended.
         retryable: What the service's headers said of that failure.
         judged: Whether the last row refuses the input for good.
@@ -103,7 +103,7 @@ class Standing:
     attempt: int = 0
     attempts: int = 0
     fresh: int = 0
-    alike: int = 0
+    failures: tuple[str, ...] = ()
     error_type: str = ""
     retryable: bool | None = None
     judged: bool = False
@@ -119,9 +119,25 @@ class Standing:
     is_shared: bool = False
 
     @property
+    def alike(self) -> int:
+        """How many of the fresh attempts ended with `error_type`."""
+        return self.failures.count(self.error_type)
+
+    @property
+    def next_fresh(self) -> int:
+        """What `fresh` is once another attempt begins."""
+        # A result's images are asked for again only after their own `failed` rows: expired.
+        return 1 if self.state is AttemptState.COMPLETED else self.fresh + 1
+
+    @property
     def is_closed(self) -> bool:
         """Whether the ledger's job-level `failed` row belongs to the last journal row."""
         return self.rows.is_failed and self.rows.finished_at == self.at
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the ledger has an image of the job, on disk or still to be fetched."""
+        return any(mark.status in ("succeeded", "undelivered") for _, mark in self.rows.images)
 
     @property
     def lacks_rows(self) -> bool:
@@ -162,7 +178,7 @@ def next_step(standing: Standing, *, retry: RetryRule, download: bool) -> Step:
     """
     match standing.state:
         case None:
-            return _step_without_journal(standing.rows)
+            return _step_without_journal(standing.rows, retry=retry)
         case AttemptState.SUBMITTING:
             return Step.MARK_UNKNOWN
         case AttemptState.SUBMITTED:
@@ -181,9 +197,13 @@ def next_step(standing: Standing, *, retry: RetryRule, download: bool) -> Step:
             return _step_of_result(standing, retry=retry, download=download)
 
 
-def _step_without_journal(rows: Rows) -> Step:
-    if rows.is_failed:
+def _step_without_journal(rows: Rows, *, retry: RetryRule) -> Step:
+    if rows.is_failed and rows.error_type == "template":
         return Step.RENDER
+    if rows.is_failed:
+        return Step.SEND if retry.takes_up(rows.error_type) else Step.LEAVE
+    if rows.job_status:  # unknown: only its journal row could tell what was sent
+        return Step.LEAVE
     return Step.DONE if rows.images else Step.SEND
 
 
@@ -230,8 +250,8 @@ def job_state(standing: Standing) -> JobState:
 
 
 def _state_of_rows(rows: Rows) -> JobState:
-    if rows.is_failed:
-        return JobState.FAILED
+    if rows.job_status:
+        return JobState.FAILED if rows.is_failed else JobState.UNKNOWN
     return JobState.SUCCEEDED if rows.images else JobState.LEFT
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from batchgen.replay import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing, Step, job_state, next_step
-from batchgen.state import JobState
+from batchgen.state import AttemptState, JobState
 
 # What a further run would do something about, by itself.
 WORK = frozenset(
@@ -88,6 +88,8 @@ def undrawn(record: Record) -> Iterable[Standing]:
 
 def error_type_of(standing: Standing) -> str:
     """Return why a failed job failed."""
-    if standing.rows.is_failed:
+    if standing.state is AttemptState.COMPLETED:
+        return standing.missing_type
+    if standing.state is None or standing.is_closed:
         return standing.rows.error_type
-    return standing.missing_type or standing.error_type
+    return standing.error_type
