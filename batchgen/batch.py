@@ -34,17 +34,19 @@ from batchgen.attempt import (
 from batchgen.csv_file import RowReader
 from batchgen.endpoint import load_endpoint
 from batchgen.errors import LedgerError, UsageError
-from batchgen.job import IDENTITY_VERSION
+from batchgen.job import IDENTITY_VERSION, job_id_of
 from batchgen.journal import Journal, replace_file, sync_folder
-from batchgen.ledger import LEDGER_FIRST_CELL, Columns, compact, grow
+from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, Columns, compact, grow
 from batchgen.lock import Lock
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.records import Records
-from batchgen.replay import Record, replay
+from batchgen.replay import Record, is_unwritten, replay
 from batchgen.service import Service
 
 STATE_NAME = "batch.json"
 STOP_NAME = ".stop"
+
+MANIFEST_SUFFIXES = frozenset({".yaml", ".csv", ".tsv", ".tab", ".jsonl", ".ndjson"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,12 @@ class Batch:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             strangers = [
-                path.name for path in (self.journal_path, self.ledger_path) if path.exists()
+                path.name
+                for path, columns in (
+                    (self.journal_path, JOURNAL_COLUMNS),
+                    (self.ledger_path, HEAD),
+                )
+                if path.exists() and not is_unwritten(path, columns)
             ]
             if strangers:
                 raise UsageError(
@@ -263,6 +270,9 @@ class Batch:
             shown = self.folder / frozen.file
             if not shown.exists() or shown.read_bytes() != manifest.text:
                 replace_file(shown, manifest.text)
+            for former in self.folder.glob("manifest.*"):
+                if former.suffix in MANIFEST_SUFFIXES and former != shown:
+                    former.unlink()
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
 
@@ -278,7 +288,7 @@ class Batch:
             raise UsageError(f"{self.folder} has no manifest: it has never been run.")
         folder = self.folder / "manifests" / str(frozen.number)
         files = {written: folder / copy for written, copy in frozen.files.items()}
-        return load_manifest(folder / frozen.file, files=files)
+        return load_manifest(folder / frozen.file, files=files, batch=self.name)
 
     def remember_count(self, *, jobs: int, folded: int) -> None:
         """Keep how many distinct jobs the current manifest has, so that nobody counts again."""
@@ -327,7 +337,10 @@ class Batch:
         return columns
 
     def _check_pair(self, record: Record) -> None:
-        """Refuse a batch of which one of the two files is gone."""
+        """Refuse a batch of which one of the two files is gone, or is an older copy.
+
+        Each row of the ledger is written after the journal's, so that no crash leaves it alone.
+        """
         if self.is_new:
             return
         if record.journal_end and record.jobs and not self.ledger_path.exists():
@@ -335,10 +348,16 @@ class Batch:
                 f"{self.ledger_path} is missing, while requests.csv has rows. Nothing was sent.\n"
                 f"  Write it again from requests.csv, free:  batchgen verify {self.name} --repair"
             )
-        if record.jobs and not self.journal_path.exists():
+        alone = [number for number, one in record.jobs.items() if one.lacks_journal]
+        if alone or (record.jobs and not self.journal_path.exists()):
+            what = (
+                f"lacks {len(alone):,} jobs that ledger.csv has (first: {job_id_of(alone[0])})"
+                if record.journal_end and alone
+                else "is lost, while ledger.csv has rows"
+            )
             raise LedgerError(
-                f"{self.journal_path} is lost, while ledger.csv has rows: what was asked of the "
-                "service is not known any more. Nothing was sent.\n"
+                f"{self.journal_path} {what}: what was asked of the service is not known any more. "
+                "Nothing was sent.\n"
                 "  Put the file back from a copy if there is one."
             )
 
@@ -346,7 +365,7 @@ class Batch:
         folder = self.folder / "manifests" / str(number)
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed right here
         folder.mkdir(parents=True)
-        name = f"manifest{manifest.path.suffix.lower() if manifest.path else '.yaml'}"
+        name = _name_of(manifest)
         (folder / name).write_bytes(manifest.text)
         files: dict[str, str] = {}
         for place, file in enumerate(manifest.files):
@@ -386,6 +405,12 @@ def digest_of(manifest: Manifest) -> str:
         with file.path.open("rb") as source:
             digest.update(hashlib.file_digest(source, "sha256").digest())
     return digest.hexdigest()
+
+
+def _name_of(manifest: Manifest) -> str:
+    """Return what a manifest is called in the batch's folder: what is no table is YAML."""
+    suffix = manifest.path.suffix.lower() if manifest.path else ""
+    return f"manifest{suffix if suffix in MANIFEST_SUFFIXES else '.yaml'}"
 
 
 def find_batch(reference: str, *, jobs_dir: Path) -> Batch:

@@ -159,7 +159,7 @@ def replay(journal: Path, ledger: Path, *, download: bool = True) -> Record:
 
 def _replay_ledger(record: Record, path: Path) -> None:
     reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
-    if not reader.columns and _is_piece(path, HEAD):
+    if not reader.columns and is_unwritten(path, HEAD):
         return
     check_header(path, reader.columns)
     record.ledger_columns = reader.columns
@@ -187,7 +187,7 @@ def _only_adds(before: Rows, after: Rows) -> bool:
 
 def _replay_journal(record: Record, path: Path) -> None:
     reader = RowReader(path, first_cell=JOURNAL_FIRST_CELL)
-    if not reader.columns and _is_piece(path, JOURNAL_COLUMNS):
+    if not reader.columns and is_unwritten(path, JOURNAL_COLUMNS):
         return
     if tuple(reader.columns) != JOURNAL_COLUMNS:
         raise LedgerError(
@@ -325,8 +325,8 @@ def _not_ours(path: Path, row: Row) -> LedgerError:
     )
 
 
-def _is_piece(path: Path, columns: Sequence[str]) -> bool:
-    """Say whether a file without a whole header is a piece of ours, which a crash has left.
+def is_unwritten(path: Path, columns: Sequence[str]) -> bool:
+    """Say whether a file is empty, or holds a piece of our header, which a crash has left.
 
     Args:
         path: The file.

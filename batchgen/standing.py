@@ -135,6 +135,12 @@ class Standing:
         return self.rows.is_failed and self.rows.finished_at == self.at
 
     @property
+    def lacks_journal(self) -> bool:
+        """Whether the ledger speaks of an attempt that the journal knows nothing of."""
+        was_sent = bool(self.rows.images or self.rows.job_status)
+        return self.state is None and was_sent and self.rows.error_type != "template"
+
+    @property
     def has_image(self) -> bool:
         """Whether the ledger has an image of the job, on disk or still to be fetched."""
         return any(mark.status in ("succeeded", "undelivered") for _, mark in self.rows.images)
