@@ -97,4 +97,7 @@ def _describe(finding: Finding) -> list[str]:
         break_long_words=False,
     )
     # What is there to be copied is never broken.
-    return lines + [f"{margin}  {line}" for line in finding.mend.splitlines()]
+    mend = [f"{margin}{line}" for line in finding.mend.splitlines()]
+    if mend:
+        mend[0] = f"{'':<9}mend:{mend[0][14:]}"
+    return lines + mend
