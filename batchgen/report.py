@@ -122,6 +122,7 @@ class Report:
             "undelivered": self.undelivered,
             "unknown": self.unknown,
             "open": self.open,
+            "left": self._left_of_selection,
         }
         return ", ".join(f"{number} {name}" for name, number in counts.items() if number)
 

@@ -6,10 +6,27 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from batchgen.errors import AccountError
+from batchgen.retry import Again, again
 from batchgen.settings import FailureLimit
 
 # So many jobs that fail in the same way at the very start mean that the manifest is wrong.
 CANARY = 5
+
+# Failures of one job that say nothing of how the next one is written.
+OF_ONE_JOB = frozenset(
+    {
+        "content_policy_violation",
+        "client_cancelled",
+        "client_disconnected",
+        "template",
+        "lost",
+        "expired",
+        "missing_image",
+        "empty_result",
+        "download",
+        "uncertain",
+    }
+)
 
 
 class Cause(Enum):
@@ -103,7 +120,7 @@ class FailureGuard:
         if self.limit is not None and self.limit.is_reached(failed=failed, ended=ended):
             text = f"{failed:,} jobs have failed in this run (--max-failures {self.limit})"
             return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
-        if failed == ended <= CANARY:
+        if failed == ended <= CANARY and _is_of_the_input(error_type):
             self._first.append(error_type)
         if len(self._first) == CANARY and len(set(self._first)) == 1:
             self._first.clear()
@@ -112,3 +129,9 @@ class FailureGuard:
             )
             return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
         return None
+
+
+def _is_of_the_input(error_type: str) -> bool:
+    """Say whether an error is a refusal of what was sent, which the next job would share."""
+    is_the_services = error_type.startswith("http_5") or again(error_type) is not Again.NEVER
+    return not is_the_services and error_type not in OF_ONE_JOB
