@@ -13,6 +13,7 @@ from batchgen.clock import Clock
 from batchgen.errors import ImageError, QueueError, StorageError
 from batchgen.filename import image_file
 from batchgen.images import ImageStore, SavedImage
+from batchgen.inside import INSIDE
 from batchgen.job import Job, Json
 from batchgen.outcome import image_urls
 from batchgen.platform_client import PlatformClient
@@ -24,8 +25,6 @@ from batchgen.standing import Standing
 
 # Tries for one image in one go; a later run begins anew.
 TRIES = 4
-
-INSIDE = "data:"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,6 @@ or a disk that refuses to keep records, raises.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,6 @@ from batchgen.clock import Clock
 from batchgen.course import Course
 from batchgen.errors import (
     AccountError,
-    ImageError,
     LedgerError,
     NotSentError,
     ReadError,
@@ -28,8 +26,8 @@ from batchgen.errors import (
     UncertainError,
     UnrecordedError,
 )
-from batchgen.filename import image_file
-from batchgen.images import ImageStore, parse_data_uri
+from batchgen.images import ImageStore
+from batchgen.inside import keep_inside
 from batchgen.job import Job, Json
 from batchgen.outcome import (
     Completed,
@@ -41,7 +39,7 @@ from batchgen.outcome import (
     failed,
     judge,
 )
-from batchgen.pacing import Contact, Polling, ReadPace
+from batchgen.pacing import SLOWEST_POLL_S, Contact, Polling, ReadPace
 from batchgen.queue_client import QueueClient, encode_input
 from batchgen.records import Records
 from batchgen.reply import Failure, Fetched, NotFound, NotReady, Status
@@ -257,16 +255,11 @@ class Worker:
         """Put images that came inside a result into files, before the result is recorded."""
         if isinstance(ending, Failed):
             return ending
-        images = ending.output.get("images")
-        if not isinstance(images, list):
-            return ending
         try:
-            for index, image in enumerate(images):
-                if isinstance(image, dict) and str(image.get("url", "")).startswith("data:"):
-                    await self._save_inside(job, index, image)
+            output = await keep_inside(ending.output, job, images=self.images)
         except StorageError as error:
             return StillOpen(reason=f"its image could not be stored: {error}")
-        return ending
+        return replace(ending, output=output)
 
     async def _refused(self, job: Job, standing: Standing, error: RefusedError) -> Submission:
         if again(error.error_type) is Again.TRANSIENT:
@@ -310,23 +303,6 @@ class Worker:
             case Failure():
                 return judge(result, status=status, before=before) or result
 
-    async def _save_inside(self, job: Job, index: int, image: dict[str, Json]) -> None:
-        def name(extension: str) -> str:
-            return image_file(
-                job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension
-            )
-
-        def save(url: str) -> tuple[str, str]:
-            saved = self.images.save(parse_data_uri(url), name=name)
-            return f"data:{saved.sha256}", saved.file
-
-        try:
-            image["url"], image["file"] = await asyncio.to_thread(save, str(image["url"]))
-        except StorageError:
-            raise
-        except ImageError as error:
-            image["url"], image["error"] = "", str(error)
-
     async def _read(self, ask: Callable[[], Awaitable[T]], *, until: float) -> T | StillOpen:
         """Read until there is an answer; what the account is barred from, not for ever."""
         failures = 0
@@ -356,9 +332,9 @@ class Worker:
                 return StillOpen(reason=reason)
             failures += 1
             jitter = 0.5 + 0.5 * self.clock.jitter()
-            await self.clock.sleep(
-                max(asked or 0.0, self.backoff.wait_s(failures=failures, jitter=jitter))
-            )
+            wait = max(asked or 0.0, self.backoff.wait_s(failures=failures, jitter=jitter))
+            # Whatever was asked for: a result may live no longer than a few minutes.
+            await self.clock.sleep(min(wait, SLOWEST_POLL_S))
 
     def _note_read_error(self, error: ReadError) -> None:
         now = self.clock.monotonic()

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -53,7 +53,13 @@ class Wire:
         connections: How many connections were made.
     """
 
-    def __init__(self, *scripts: Sequence[Step], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *scripts: Sequence[Step],
+        tls: ssl.SSLContext | None = None,
+        on_request: Callable[[Seen], None] = lambda seen: None,
+    ) -> None:
+        self._on_request = on_request
         self.seen: list[Seen] = []
         self.connections = 0
         self._scripts = scripts
@@ -109,6 +115,7 @@ class Wire:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         method, target, _ = head[0].split(" ")
         self.seen.append(Seen(method=method, target=target, headers=headers, body=body))
+        self._on_request(self.seen[-1])
         script = self._scripts[min(len(self.seen), len(self._scripts)) - 1]
         for step in script:
             match step:
