@@ -15,12 +15,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,79 +28,21 @@ from batchgen.attempt import (
     parse_entry,
     timestamp,
 )
+from batchgen.batch_state import STATE_NAME, BatchState, begin_state, read_state, save_state
 from batchgen.csv_file import RowReader
 from batchgen.endpoint import load_endpoint
 from batchgen.errors import LedgerError, UsageError
-from batchgen.job import IDENTITY_VERSION, job_id_of
+from batchgen.freezing import digest_of, freeze_copy, load_frozen, show_current
+from batchgen.job import job_id_of
 from batchgen.journal import Journal, replace_file, sync_folder
 from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, Columns, compact, grow
 from batchgen.lock import Lock
-from batchgen.manifest import Manifest, load_manifest
+from batchgen.manifest import Manifest
 from batchgen.records import Records
 from batchgen.replay import Record, is_unwritten, replay
 from batchgen.service import Service
 
-STATE_NAME = "batch.json"
 STOP_NAME = ".stop"
-
-MANIFEST_SUFFIXES = frozenset({".yaml", ".csv", ".tsv", ".tab", ".jsonl", ".ndjson"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frozen:
-    """A manifest as it ran.
-
-    Attributes:
-        number: Counted from 1.
-        file: Its name in `manifests/<number>/`.
-        source: Where the user's own stands, as an absolute path; `""` for one in memory.
-        digest: SHA-256 over it and the files it names.
-        files: The files it names: as written → their copy in `manifests/<number>/`.
-        at: When it was frozen: UTC, ISO 8601, as text.
-    """
-
-    number: int
-    file: str
-    source: str
-    digest: str
-    files: Mapping[str, str]
-    at: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchState:
-    """What `batch.json` keeps.
-
-    Attributes:
-        batch: The batch's name.
-        created_at: UTC, ISO 8601, as text.
-        simulated: Whether its images are the simulator's.
-        identity: The version of the rule by which its jobs' ids are made.
-        endpoints: The version of each endpoint's defaults that it began with.
-        parameters: The ledger's parameter columns.
-        variables: The ledger's variables.
-        sample: The selection that it was last run with, or `""`.
-        frozen: The current manifest; None before the first run.
-        jobs: Distinct jobs of that manifest and sample, once they have been counted.
-        folded: Jobs of it that are the same as another.
-    """
-
-    batch: str
-    created_at: str
-    simulated: bool = False
-    identity: int = IDENTITY_VERSION
-    endpoints: Mapping[str, int] = field(default_factory=dict)
-    parameters: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    sample: str = ""
-    frozen: Frozen | None = None
-    jobs: int | None = None
-    folded: int = 0
-
-    @property
-    def columns(self) -> Columns:
-        """The ledger's own columns."""
-        return Columns(parameters=self.parameters, variables=self.variables)
 
 
 class Batch:
@@ -124,7 +63,7 @@ class Batch:
         """
         self.folder = folder.absolute()
         self._now = now
-        self.state = _read_state(self.folder)
+        self.state = read_state(self.folder)
 
     @property
     def name(self) -> str:
@@ -176,20 +115,28 @@ class Batch:
                     "another name."
                 )
             sync_folder(self.folder.parent)
-            self._save(
-                BatchState(
-                    batch=self.folder.name, created_at=timestamp(self._now()), simulated=simulated
-                )
+            state = BatchState(
+                batch=self.folder.name, created_at=timestamp(self._now()), simulated=simulated
             )
+            begin_state(self.folder, state)
+            self.state = read_state(self.folder)
         except OSError as error:
             raise UsageError(
                 f"cannot make {self.folder}: {error.strerror or error}. Name another place with "
                 "--jobs-dir DIR."
             ) from error
 
-    def lock(self) -> Lock:
-        """Return the batch's lock, to be entered before anything is written."""
-        return Lock(self.folder, now=self._now)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the batch's lock; what another process has changed before is read again.
+
+        Raises:
+            BusyError: Another process has it.
+            LedgerError: The lock cannot be had at all.
+        """
+        with Lock(self.folder, now=self._now):
+            self.state = read_state(self.folder)
+            yield
 
     def replay(self, *, download: bool = True) -> Record:
         """Read what is on record, changing nothing.
@@ -259,7 +206,13 @@ class Batch:
         frozen = state.frozen
         try:
             if frozen is None or frozen.digest != digest:
-                frozen = self._copy(manifest, digest, number=frozen.number + 1 if frozen else 1)
+                frozen = freeze_copy(
+                    self.folder,
+                    manifest,
+                    number=frozen.number + 1 if frozen else 1,
+                    digest=digest,
+                    at=timestamp(self._now()),
+                )
                 state = replace(state, frozen=frozen, jobs=None, folded=0)
             if state.sample != sample:
                 state = replace(state, sample=sample, jobs=None, folded=0)
@@ -267,12 +220,7 @@ class Batch:
             state = replace(state, endpoints={**versions, **state.endpoints})
             if state != self.state:
                 self._save(state)
-            shown = self.folder / frozen.file
-            if not shown.exists() or shown.read_bytes() != manifest.text:
-                replace_file(shown, manifest.text)
-            for former in self.folder.glob("manifest.*"):
-                if former.suffix in MANIFEST_SUFFIXES and former != shown:
-                    former.unlink()
+            show_current(self.folder, frozen)
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
 
@@ -286,9 +234,7 @@ class Batch:
         frozen = self._require_state().frozen
         if frozen is None:
             raise UsageError(f"{self.folder} has no manifest: it has never been run.")
-        folder = self.folder / "manifests" / str(frozen.number)
-        files = {written: folder / copy for written, copy in frozen.files.items()}
-        return load_manifest(folder / frozen.file, files=files, batch=self.name)
+        return load_frozen(self.folder, frozen, batch=self.name)
 
     def remember_count(self, *, jobs: int, folded: int) -> None:
         """Keep how many distinct jobs the current manifest has, so that nobody counts again."""
@@ -361,56 +307,14 @@ class Batch:
                 "  Put the file back from a copy if there is one."
             )
 
-    def _copy(self, manifest: Manifest, digest: str, *, number: int) -> Frozen:
-        folder = self.folder / "manifests" / str(number)
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed right here
-        folder.mkdir(parents=True)
-        name = _name_of(manifest)
-        (folder / name).write_bytes(manifest.text)
-        files: dict[str, str] = {}
-        for place, file in enumerate(manifest.files):
-            copy = f"{place}-{Path(file.written).name}"
-            shutil.copyfile(file.path, folder / copy)
-            files[file.written] = copy
-        for path in folder.iterdir():
-            _sync_file(path)
-        sync_folder(folder)
-        sync_folder(folder.parent)
-        sync_folder(self.folder)
-        return Frozen(
-            number=number,
-            file=name,
-            source=str(manifest.path.absolute()) if manifest.path else "",
-            digest=digest,
-            files=files,
-            at=timestamp(self._now()),
-        )
-
     def _require_state(self) -> BatchState:
         if self.state is None:
             raise UsageError(f"there is no batch in {self.folder}")
         return self.state
 
     def _save(self, state: BatchState) -> None:
-        content = json.dumps(asdict(state), indent=1, ensure_ascii=False)
-        replace_file(self.folder / STATE_NAME, content.encode() + b"\n")
+        save_state(self.folder, state)
         self.state = state
-
-
-def digest_of(manifest: Manifest) -> str:
-    """Return the SHA-256 over a manifest and the files it names."""
-    digest = hashlib.sha256(manifest.text)
-    for file in manifest.files:
-        digest.update(f"\0{file.written}\0".encode())
-        with file.path.open("rb") as source:
-            digest.update(hashlib.file_digest(source, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _name_of(manifest: Manifest) -> str:
-    """Return what a manifest is called in the batch's folder: what is no table is YAML."""
-    suffix = manifest.path.suffix.lower() if manifest.path else ""
-    return f"manifest{suffix if suffix in MANIFEST_SUFFIXES else '.yaml'}"
 
 
 def find_batch(reference: str, *, jobs_dir: Path) -> Batch:
@@ -426,44 +330,6 @@ def find_batch(reference: str, *, jobs_dir: Path) -> Batch:
     known = sorted(path.parent.name for path in jobs_dir.glob(f"*/{STATE_NAME}"))
     there = f" There are: {', '.join(known[:20])}." if known else ""
     raise UsageError(f"there is no batch {reference!r} in {jobs_dir.absolute()}.{there}")
-
-
-def _read_state(folder: Path) -> BatchState | None:
-    path = folder / STATE_NAME
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
-        raise UsageError(f"{folder} is not a folder") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
-    try:
-        frozen = found.pop("frozen")
-        for name in ("parameters", "variables"):
-            found[name] = tuple(found[name])
-        state = BatchState(**found, frozen=Frozen(**frozen) if frozen else None)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is not as batchgen writes it: {error}") from None
-    _check_versions(path, state)
-    return state
-
-
-def _check_versions(path: Path, state: BatchState) -> None:
-    """Refuse a batch whose ids this version would make otherwise: it would buy all again."""
-    newer = state.identity != IDENTITY_VERSION or any(
-        load_endpoint(name).version != version for name, version in state.endpoints.items()
-    )
-    if newer:
-        raise UsageError(
-            f"{path}: this batch was begun by another version of batchgen, which makes job ids by "
-            "other rules. Go on with that version; this one would buy its images again."
-        )
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _cannot_write(folder: Path, error: OSError) -> LedgerError:

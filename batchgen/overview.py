@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.batch import Batch, BatchState
+from batchgen.batch import Batch
+from batchgen.batch_state import BatchState
 from batchgen.budget import ZERO, Budget
 from batchgen.errors import LedgerError
 from batchgen.failures import FailedJob, list_failures

@@ -75,7 +75,7 @@ def _show_one(*, as_json: bool, reference: str, failed: bool, jobs_dir: Path) ->
 
 @answering
 def _show_all(*, as_json: bool, failed: bool, jobs_dir: Path) -> int:
-    from batchgen.batch import STATE_NAME  # noqa: PLC0415 - slow to import
+    from batchgen.batch_state import STATE_NAME  # noqa: PLC0415 - slow to import
 
     folders = sorted(path.parent for path in jobs_dir.glob(f"*/{STATE_NAME}"))
     overviews, broken = _look_at_all(folders, failed=failed)

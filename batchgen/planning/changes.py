@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from batchgen.batch import Batch, digest_of
+from batchgen.batch import Batch
 from batchgen.budget import ZERO
+from batchgen.freezing import digest_of
 from batchgen.job import Json
 from batchgen.manifest import Manifest
 from batchgen.manifest.yaml_text import parse_yaml
@@ -83,7 +84,7 @@ def sum_up(record: Record, *, drawn: bool | None) -> Left:
     jobs = open_ = undelivered = unknown = images = 0
     paid_usd = ZERO
     for key, standing in alike.items():
-        if not is_on_record(standing) or drawn not in (None, standing.drawn):
+        if not was_sent(standing) or drawn not in (None, standing.drawn):
             continue
         count, state = times[key], standing.state
         jobs += count
@@ -105,9 +106,9 @@ def sum_up(record: Record, *, drawn: bool | None) -> Left:
     )
 
 
-def is_on_record(standing: Standing) -> bool:
-    """Say whether anything is on record about a job."""
-    return standing.state is not None or bool(standing.rows.job_status or standing.rows.images)
+def was_sent(standing: Standing) -> bool:
+    """Say whether a job was ever sent; one that could not be rendered left a mere row."""
+    return standing.state is not None
 
 
 def changed_keys(before: Manifest, after: Manifest) -> tuple[str, ...]:

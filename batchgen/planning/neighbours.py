@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.batch import STATE_NAME
+from batchgen.batch_state import STATE_NAME
 from batchgen.job import number_of
 
 # Only what a row begins with is read. A line inside of a prompt does not look like this.
