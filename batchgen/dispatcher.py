@@ -120,7 +120,7 @@ class Dispatcher:
         """Look lost submissions up, and go on with those that were settled, if any."""
         if not self.reconciler.unknown or self.course.has_aborted:
             return False
-        settled = await self.reconciler.look()
+        settled = await self.course.unless_aborted(self.reconciler.look()) or []
         for one in settled:
             self.progress.unknown -= 1
             if one.request is not None:
@@ -211,7 +211,7 @@ class Dispatcher:
         failures = 0
         while not self._key_is_checked and self.course.stopped is None:
             try:
-                await client.check_key(endpoint)
+                await self.course.unless_aborted(client.check_key(endpoint))
             except AccountError as error:
                 self.worker.contact.answered(self._monotonic())
                 self.course.bar(error)

@@ -50,7 +50,10 @@ class Runner:
                 request that was open was followed to its end first.
         """
         downloads = self.dispatcher.downloads
-        watch = asyncio.create_task(self._watch())
+        background = [
+            asyncio.create_task(self._watch()),
+            asyncio.create_task(self._try_again()),
+        ]
         downloads.start()
         try:
             await self.course.guarded(self._recover())
@@ -61,8 +64,9 @@ class Runner:
             await self.dispatcher.drain()
             await downloads.finish()
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await downloads.close()
         if self.course.bugs:
             raise ExceptionGroup("batchgen has made a mistake", self.course.bugs)
@@ -75,9 +79,10 @@ class Runner:
         progress.failed += found.failed
         for number in found.downloads:
             self.dispatcher.downloads.add(number)
-        stop = await self.recovery.check_account(found.open)
+        stop = await self.course.unless_aborted(self.recovery.check_account(found.open))
         if stop is not None:
             self.course.stop(stop)
+        if self.course.has_aborted or stop is not None:
             return
         for one in found.open:
             self.dispatcher.reopen(one.job, one.standing, one.request, age_s=one.age_s)
@@ -86,7 +91,6 @@ class Runner:
         """Look up from the work now and then."""
         clock = self.recovery.clock
         wall, steady = clock.now(), clock.monotonic()
-        tried_at = steady
         while True:
             await clock.sleep(LOOK_S)
             now, monotonic = clock.now(), clock.monotonic()
@@ -97,10 +101,13 @@ class Runner:
             self._check_stop_request()
             self._check_contact(monotonic)
             self._show()
-            if monotonic - tried_at > SECOND_TRY_S:
-                tried_at = monotonic
-                self.dispatcher.downloads.try_again()
-                await self.course.guarded(self.dispatcher.look_up())
+
+    async def _try_again(self) -> None:
+        """Try again, now and then, what could not be settled or fetched so far."""
+        while True:
+            await self.recovery.clock.sleep(SECOND_TRY_S)
+            self.dispatcher.downloads.try_again()
+            await self.course.guarded(self.dispatcher.look_up())
 
     def _show(self) -> None:
         progress = self.dispatcher.progress
