@@ -32,11 +32,11 @@ COMMANDS = {
     "plan": "Show what would run and what it would cost; no network, no key.",
     "run": "Run a manifest; run it again to go on where it stopped.",
     "resume": "Go on with a batch from the manifest that it keeps.",
-    "status": "Show counts, spend and failures of a batch, or of all.",
-    "reconcile": "Settle submissions whose fate is unknown.",
-    "cancel": "Stop a run from elsewhere and cancel what is open.",
+    "status": "Show where a batch stands: its counts, its bill, its failures, and what to do next.",
+    "reconcile": "Settle the submissions whose fate is unknown.",
+    "cancel": "Stop a run from elsewhere, and cancel what the batch has open.",
     "simulate": "Serve the queue API on loopback, with real images.",
-    "doctor": "Check key, network, disk and versions, and say how to mend them.",
+    "doctor": "Look at everything that a run needs, and say how to mend what is wrong.",
 }
 
 

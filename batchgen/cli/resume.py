@@ -14,6 +14,11 @@ HELP = """Go on with a batch from the manifest that it keeps.
 The manifest that ran last, and the files it named, are kept in the batch's folder, so that a
 batch can be finished whatever has become of the originals. A batch that was last run with
 --sample stays inside that sample; --all lifts it.
+
+\b
+    batchgen resume shots                      go on where it stopped
+    batchgen resume shots --retry failed       and try once more what has failed
+    batchgen resume jobs/shots --all           all of it, not only the sample
 """
 
 

@@ -28,6 +28,9 @@ It answers as the service does: it checks the key, lets requests wait and run, v
 draws images that show what was asked for, and keeps the history at /v1. It costs nothing. With
 --faults and --script it misbehaves, the same way again with the same --seed.
 
+\b
+    batchgen simulate --port 8700 --faults lost_reply=0.02,throttled=0.05
+
 The first line of stdout is the URL. Use it from another terminal:
 
 \b
