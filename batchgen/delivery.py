@@ -26,6 +26,9 @@ from batchgen.standing import Standing
 # Tries for one image in one go; a later run begins anew.
 TRIES = 4
 
+# The longest wait between two of them, in seconds.
+LONGEST_WAIT_S = 60.0
+
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
@@ -125,8 +128,8 @@ class Delivery:
             )
 
         was_read_again = False
-        error = ImageError("")
-        for failures in range(1, tries + 1):
+        left = tries
+        while True:
             try:
                 saved = await self.images.download(url, name=name)
             except StorageError:
@@ -136,19 +139,23 @@ class Delivery:
             else:
                 self.delivered += 1
                 return saved
+            left -= 1
             if error.gone and was_read_again:
-                break
-            if request is not None and (error.gone or failures >= tries - 1):
+                return NoFile(status="failed", error_type="expired", error=str(error))
+            if request is not None and not was_read_again and (error.gone or left <= 1):
                 fresh = await self._read_again(job, request, index)
-                was_read_again = fresh is not None
-                url = fresh or url
-            if failures < tries:
-                jitter = 0.5 + 0.5 * self.clock.jitter()
-                wait = self.backoff.wait_s(failures=failures, jitter=jitter)
-                await self.clock.sleep(max(error.retry_after_s or 0.0, wait))
-        if error.gone and was_read_again:
-            return NoFile(status="failed", error_type="expired", error=str(error))
-        return NoFile(status="undelivered", error_type="download", error=str(error))
+                if fresh is not None:
+                    was_read_again = True
+                    url, left = fresh, max(left, 1)  # no verdict on an address that was not tried
+            if left <= 0:
+                return NoFile(status="undelivered", error_type="download", error=str(error))
+            await self._wait(error, failures=max(tries - left, 1))
+
+    async def _wait(self, error: ImageError, *, failures: int) -> None:
+        jitter = 0.5 + 0.5 * self.clock.jitter()
+        wait = self.backoff.wait_s(failures=failures, jitter=jitter)
+        # A host that asks for more is asked again by a later try: others wait behind this one.
+        await self.clock.sleep(min(max(error.retry_after_s or 0.0, wait), LONGEST_WAIT_S))
 
     async def _read_again(self, job: Job, request: Request, index: int) -> str | None:
         """Return where the result says the image is now; None if it gives no answer."""

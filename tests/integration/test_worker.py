@@ -624,7 +624,7 @@ async def test_images_inside_a_result_become_files_before_it_is_recorded(
     assert isinstance(ending, Completed)
     [file] = (tmp_path / "images").rglob("*.png")
     assert file.read_bytes() == PNG
-    assert file.relative_to(tmp_path).as_posix() == f"{JOB.file}.png" or JOB.job_id in file.name
+    assert JOB.job_id in file.name
     assert "base64" not in repr(ending.output)
     assert "data:" in repr(ending.output)
 
