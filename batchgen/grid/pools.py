@@ -8,12 +8,15 @@ from heapq import heappush, heapreplace
 from typing import TypeAlias
 
 from batchgen.grid.combinations import Combination, Grid, Node
-from batchgen.grid.shuffle import spread
+from batchgen.grid.shuffle import place_in_spread, spread
 
 # What a value adds to a combination: one that nothing has shown is worth more than any number
 # of values that are only new to this pool, and such a one more than any balance.
 _UNSEEN = 1_000_000
 _UNUSED = 1_000
+
+# Of a long list of combinations so many are compared for each that is taken.
+_LOOKED_AT = 1_000
 
 # The values from one depth down to the last.
 _Path: TypeAlias = "tuple[int, _Path] | None"
@@ -56,7 +59,7 @@ class GridPool:
                     yield depth, supply.head
 
     def best(self, fixed: Mapping[int, int]) -> Combination | None:
-        """Return the combination with these values that shows most besides; see `Pool`."""
+        """Return the combination with these values that shows most; see `Pool`."""
         if not self.grid.count or not self.grid.dimensions:
             return None
         found = self._best(self.grid.root, 0, fixed, {})
@@ -136,21 +139,47 @@ class ListPool:
 
     def scarce(self) -> Iterator[tuple[int, int]]:
         """Yield values that were not used yet, until all are; see `Pool`."""
-        order = sorted(self._places, key=lambda shown: (len(self._places[shown]), shown))
+        sizes: dict[int, int] = {}
+        for dimension, value in self._places:
+            sizes[dimension] = max(sizes.get(dimension, 0), value + 1)
+
+        def rank(shown: tuple[int, int]) -> tuple[int, int, int]:
+            dimension, value = shown
+            place = place_in_spread(sizes[dimension], number=value)
+            return len(self._places[shown]), dimension, place
+
+        order = sorted(self._places, key=rank)
         for least in (_UNSEEN, _UNUSED):
             for shown in order:
                 if self._worth(shown) >= least:
                     yield shown
 
     def best(self, fixed: Mapping[int, int]) -> Combination | None:
-        """Return the combination with these values that shows most besides; see `Pool`."""
-        places = min((self._places.get(shown, []) for shown in fixed.items()), key=len)
+        """Return the combination with these values that shows most; see `Pool`."""
+        if not fixed:
+            return self._best_of_all()
+        places = min((self._places.get(pair, []) for pair in fixed.items()), key=len)
         candidates = (self._combinations[place] for place in places)
         return max(
             (c for c in candidates if all(c[n] == value for n, value in fixed.items())),
-            key=lambda combination: sum(map(self._worth, enumerate(combination))),
+            key=self._worth_of,
             default=None,
         )
+
+    def _best_of_all(self) -> Combination | None:
+        """Return what shows most of all, or of the first thousand that show something new."""
+        best: Combination | None = None
+        most = -_UNSEEN
+        for number, combination in enumerate(self._combinations):
+            worth = self._worth_of(combination)
+            if worth > most:
+                best, most = combination, worth
+            if most >= _UNSEEN and number >= _LOOKED_AT:
+                break
+        return best
+
+    def _worth_of(self, combination: Combination) -> int:
+        return sum(map(self._worth, enumerate(combination)))
 
     def use(self, combination: Combination) -> None:
         """Remember that a combination was taken."""

@@ -7,7 +7,8 @@ Two steps, and no expansion:
    exclusions that is one of the longest axis, so as many combinations as the longest axis has
    values show all values of all axes; with exclusions it is one that can only be seen in a few
    places, before others take its partners away. If there is no room for all, combinations are
-   exchanged whose own values are seen elsewhere.
+   exchanged whose own values are seen elsewhere. A sample that is shorter than the longest
+   axis begins with what shows most, until only the longest axis has unseen values.
 2. *Fill.* The rest is taken from the ranks of all combinations in steps of the golden ratio
    (`spread`), which are even wherever they stop; what the cover took is passed over.
 
@@ -47,7 +48,7 @@ class Pool(Protocol):
         """
 
     def best(self, fixed: Mapping[int, int]) -> Combination | None:
-        """Return the combination with these values that shows most besides, if there is one."""
+        """Return the combination with these values that shows most, if there is one."""
 
     def use(self, combination: Combination) -> None:
         """Remember that a combination was taken."""
@@ -88,7 +89,8 @@ def choose(pools: Sequence[Pool], n: int) -> Sample:
 
 
 def _cover(pool: Pool, n: int) -> list[Combination]:
-    cover: list[Combination] = []
+    lengths = Counter(dimension for dimension, _ in pool.unseen())
+    cover = list(_most(pool, n)) if n < max(lengths.values(), default=0) else []
     for dimension, value in pool.scarce():
         if len(cover) == n:
             break
@@ -98,6 +100,18 @@ def _cover(pool: Pool, n: int) -> list[Combination]:
         pool.use(combination)
         cover.append(combination)
     return cover
+
+
+def _most(pool: Pool, n: int) -> Iterator[Combination]:
+    """Yield what shows most, again and again, as long as each shows several new values."""
+    shown: set[tuple[int, int]] = set()
+    for _ in range(n):
+        combination = pool.best({})
+        if combination is None or len(shown.union(enumerate(combination))) < len(shown) + 2:
+            return
+        shown.update(enumerate(combination))
+        pool.use(combination)
+        yield combination
 
 
 def _exchange(pool: Pool, cover: list[Combination]) -> None:

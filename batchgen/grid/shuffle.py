@@ -107,6 +107,11 @@ def spread(size: int, *, place: int) -> int:
     return place % size * _golden_step(size) % size
 
 
+def place_in_spread(size: int, *, number: int) -> int:
+    """Return the place at which `spread` has a number; its reverse."""
+    return number * pow(_golden_step(size), -1, size) % size
+
+
 @cache
 def _golden_step(size: int) -> int:
     """Return the step nearest to `size` / φ that visits every number."""

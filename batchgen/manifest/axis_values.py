@@ -56,8 +56,8 @@ class _Loader:
         found = list(self._find())
         if not found:
             return None
-        self._check_kinds(found)
-        settled = [self._settle(entry, intake) for entry in found]
+        strays = self._check_kinds(found, intake)
+        settled = [{} if entry in strays else self._settle(entry, intake) for entry in found]
         weights = [entry.weight for entry in found if entry.weight is not None]
         return Axis(
             name=self.name,
@@ -134,30 +134,37 @@ class _Loader:
                 number = Decimal(1)
             yield _Found(value=read_scalar(name), spot=spot, is_key=True, weight=number)
 
-    def _check_kinds(self, found: Sequence[_Found]) -> None:
-        """Note values that are nothing, and mappings among texts: a slip of YAML's."""
+    def _check_kinds(self, found: Sequence[_Found], intake: Intake) -> Sequence[_Found]:
+        """Note values that are nothing, and mappings among texts: a slip of YAML's; return them."""
+        strays = [entry for entry in found if entry.value is None]
+        for entry in strays:
+            self._note(entry, f"axis '{self.name}' has an empty value. Write \"\" for no text.")
         mappings = [entry for entry in found if isinstance(entry.value, dict)]
-        others = [entry for entry in found if not isinstance(entry.value, dict)]
-        for entry in others:
-            if entry.value is None:
-                self._note(entry, f"axis '{self.name}' has an empty value. Write \"\" for no text.")
-        if not mappings or not others:
-            return
-        if len(mappings) <= len(others):
+        others = [entry for entry in found if not isinstance(entry.value, dict | None)]
+        if mappings and (len(mappings) <= len(others) or self._sets_a_text(intake)):
             for entry in mappings:
-                self._note(entry, self._slip(entry))
-        else:
-            for entry in others:
-                text = f"axis '{self.name}' has mappings for values; this one is"
-                self._note(entry, f"{text} {_shown(entry.value)}.")
+                self._note(entry, self._slip(entry, intake))
+            return [*strays, *mappings]
+        for entry in others if mappings else ():
+            text = f"axis '{self.name}' has mappings for values; this one is"
+            self._note(entry, f"{text} {_shown(entry.value)}.")
+        return [*strays, *others] if mappings else strays
 
-    def _slip(self, entry: _Found) -> str:
+    def _sets_a_text(self, intake: Intake) -> bool:
+        """Return whether the axis sets a parameter that no mapping fits."""
+        return intake.takes(self.name) and not _fits(self.name, {}, intake)
+
+    def _slip(self, entry: _Found, intake: Intake) -> str:
+        """Return what is wrong with a mapping among texts; YAML made it one, most likely."""
         text = f"axis '{self.name}' has texts for values; this one is {kind_of(entry.value)}."
         document = self.reading.document
         meant = document.meant_as_text(entry.spot) if document else None
-        if meant:
-            text += f' YAML takes ": " for the mark of a key. Put quotes around it: "{meant}"'
-        return text
+        if meant is None:
+            return text
+        tight = meant.replace(": ", ":")
+        if intake.takes(self.name) and _fits(self.name, tight, intake):
+            return f"{text} A blank behind a colon makes a key of it: write {tight}"
+        return f'{text} YAML takes ": " for the mark of a key. Put quotes around it: "{meant}"'
 
     def _settle(self, entry: _Found, intake: Intake) -> dict[str, Json]:
         """Return the parameters that a value sets; those that it may not set are noted."""
@@ -182,6 +189,14 @@ class _Loader:
 
     def _mistake(self, text: str, *below: str) -> None:
         self.reading.mistake(text, at=(*self.part.spot, *below), key=True)
+
+
+def _fits(name: str, value: Json, intake: Intake) -> bool:
+    try:
+        intake.endpoint.settle(name, value)
+    except ValueError:
+        return False
+    return True
 
 
 def _first(mapping: Mapping[str, Json]) -> tuple[str, ...]:

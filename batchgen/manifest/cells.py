@@ -141,6 +141,8 @@ def _fold(found: Sequence[_Unfit], errors: Sequence[UnfitValueError], file: str)
         else f"{error.shown} in line {unfit.line}"
         for unfit, error in zip(found, errors, strict=True)
     ]
+    if len(shown) == 1 and found[0].rows == 1:
+        return Mistake(file=file, line=found[0].line, text=str(errors[0]))
     listed = " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
     return Mistake(
         file=file,

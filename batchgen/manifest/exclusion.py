@@ -69,13 +69,17 @@ class Excluder:
 
     def _read_entry(self, entry: Mapping[str, Json], spot: Spot) -> None:
         self._written[spot] = _inline(dict(entry))
-        terms = []
+        terms: list[Term] = []
         for name, value in entry.items():
             path = self._path_of(name)
             if path is None:
                 self._reading.mistake(self._unknown(name), at=(*spot, name), key=True)
                 return
-            terms += list(self._terms(path, value, (*spot, name)))
+            found = list(self._terms(path, value, (*spot, name)))
+            if not found:
+                # Noted; without this term the entry would remove more than was meant.
+                return
+            terms += found
         steady = [term for term in terms if term.path[0] in self._constants]
         if all(printed(value_at(t.path, self._constants)) in t.wanted for t in steady):
             self.holes.exclude(spot, [term for term in terms if term not in steady])

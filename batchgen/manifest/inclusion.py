@@ -7,11 +7,10 @@ from difflib import get_close_matches
 
 from batchgen.job import Json
 from batchgen.manifest.axes import Axis
+from batchgen.manifest.names import RESERVED
 from batchgen.manifest.reading import Part, Reading, Spot
 from batchgen.manifest.values import Intake, Value, make_value
 from batchgen.scalar import kind_of
-
-_ALWAYS_THERE = frozenset({"repeat", "row", "job_id", "sweep"})
 
 
 def load_include(
@@ -68,27 +67,30 @@ class _Reader:
         missing = [name for name in self._axes if name not in entry]
         if missing:
             self._reading.mistake(self._lacks(missing, entry), at=spot)
-        for name, value in entry.items():
-            self._check(name, value, (*spot, name))
+        faults = [self._fault(name, value) for name, value in entry.items()]
+        for name, fault in zip(entry, faults, strict=True):
+            if fault:
+                self._reading.mistake(f"include: {fault}", at=(*spot, name), key=True)
+        if missing or any(faults):
+            return None
         ordered = {name: entry[name] for name in (*self._axes, *entry) if name in entry}
         settled = dict(self._settle(ordered, spot))
         return make_value(
             ordered, settled=settled, intake=self._intake, line=self._reading.where(spot)
         )
 
-    def _check(self, name: str, value: Json, spot: Spot) -> None:
+    def _fault(self, name: str, value: Json) -> str:
+        """Return what is wrong with one name of an entry, or `""`."""
         if name in self._columns:
-            text = f"include: '{name}' is a column of the rows; the entry meets every row."
-            self._reading.mistake(text, at=spot, key=True)
-        elif name in _ALWAYS_THERE:
-            self._reading.mistake(
-                f"include: '{name}' is a name of batchgen's own.", at=spot, key=True
-            )
-        elif value is None:
-            self._reading.mistake(f"include: {name} is empty.", at=spot)
-        elif isinstance(value, list) and name in self._axes and not self._has_lists(name):
-            text = f"include: {name} is {kind_of(value)}. An entry is one combination: write"
-            self._reading.mistake(f"{text} an entry for each.", at=spot)
+            return f"'{name}' is a column of the rows; the entry meets every row."
+        if name in RESERVED:
+            return f"'{name}' is {RESERVED[name]}. Give it another name."
+        if value is None:
+            return f"{name} is empty."
+        if isinstance(value, list) and name in self._axes and not self._has_lists(name):
+            what = f"{name} is {kind_of(value)}"
+            return f"{what}. An entry is one combination: write an entry for each."
+        return ""
 
     def _has_lists(self, name: str) -> bool:
         return any(isinstance(value, list) for value in self._axes[name].values)

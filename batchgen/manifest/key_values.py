@@ -172,7 +172,10 @@ def read_draw(section: Section, *, reading: Reading) -> DrawRequest | None:
         return None
     for name in part.value:
         if name not in ("jobs", "seed"):
-            reading.mistake(f"{takes}; it has no '{name}'.", at=(*part.spot, name), key=True)
+            near = get_close_matches(name, ("jobs", "seed"), n=1)
+            guess = f" Did you mean '{near[0]}'?" if near else ""
+            text = f"{takes}; there is no '{name}'.{guess}"
+            reading.mistake(text, at=(*part.spot, name), key=True)
     jobs = _whole(part.value.get("jobs"))
     if jobs is None or jobs < 1:
         shown = _shown(part.value["jobs"]) if "jobs" in part.value else "missing"

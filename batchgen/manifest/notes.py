@@ -38,7 +38,8 @@ def note_block(
     notes = _Notes(block=block, variables=variables, keys=keys)
     for at, text in notes.all():
         where = reading.where(at.spot) if at else reading.file
-        reading.warn(f"{where}  {text}" if where else text)
+        says_where = not where or text.startswith(f"{where}:")
+        reading.warn(text if says_where else f"{where}  {text}")
 
 
 @dataclass(frozen=True, kw_only=True)

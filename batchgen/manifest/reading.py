@@ -46,12 +46,15 @@ class Reading:
         folder: What the paths in it are relative to.
         document: Where its parts stand; None for a mapping or a table.
         kept: As written → where a frozen manifest's files are now.
+        gaps: Parts that could not be read and may define variables: a name that is not there may
+            be in them.
     """
 
     file: str
     folder: Path
     document: Document | None = None
     kept: Mapping[str, Path] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
     _mistakes: dict[Mistake, None] = field(default_factory=dict)
     _warnings: dict[str, None] = field(default_factory=dict)
     _files: dict[str, ManifestFile] = field(default_factory=dict)
@@ -80,7 +83,16 @@ class Reading:
             key: Whether the key is meant, rather than its value.
         """
         line, column = self.place(at, key=key)
+        if line in self._misread:
+            # Whatever is wrong with it comes of how it was read.
+            return
         self.note([Mistake(file=self.file, line=line, column=column, text=text)])
+
+    @property
+    def _misread(self) -> frozenset[int | None]:
+        """The lines that YAML reads otherwise than they look."""
+        mistakes = self.document.mistakes if self.document else ()
+        return frozenset(mistake.line for mistake in mistakes if mistake.line is not None)
 
     def note(self, mistakes: Iterable[Mistake]) -> None:
         """Note mistakes that have their places."""
@@ -114,7 +126,7 @@ class Reading:
             self._files[written] = ManifestFile(written=written, path=path.absolute())
             return path
         what = "is a folder" if path.is_dir() else "is not there"
-        self.mistake(f"{dotted(at)}: {written} {what}{_near(path)} ({path.absolute()}).", at=at)
+        self.mistake(f"{dotted(at)}: {written} {what} ({path.absolute()}).{_near(path)}", at=at)
         return None
 
     def raise_mistakes(self) -> None:
@@ -158,4 +170,4 @@ def _near(path: Path) -> str:
     except OSError:
         return ""
     near = get_close_matches(path.name, names, n=1)
-    return f". Did you mean {near[0]}?" if near else ""
+    return f" Did you mean {near[0]}?" if near else ""

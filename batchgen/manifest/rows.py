@@ -110,7 +110,7 @@ class Rows:
             cells,
             settled=settled,
             intake=self.intake,
-            template=row.cells[PROMPT] if self.is_manifest else None,
+            template=row.cells.get(PROMPT) if self.is_manifest else None,
             row=cells,
             line=f"{self.name}:{row.line}",
         )

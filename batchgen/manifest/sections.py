@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from batchgen.endpoint import Endpoint, load_endpoint
 from batchgen.job import Json
 from batchgen.manifest.reading import Part, Reading, Spot
-from batchgen.manifest.words import IGNORED, OF_MANIFEST, OF_SWEEP, unknown_key
+from batchgen.manifest.words import (
+    DEFINING,
+    IGNORED,
+    OF_MANIFEST,
+    OF_SWEEP,
+    meant_key,
+    unknown_key,
+)
 from batchgen.scalar import kind_of, print_scalar
 
 DEFAULT_ENDPOINT = "fal-ai/nano-banana-2"
@@ -113,5 +120,7 @@ def _check_keys(
 ) -> None:
     for key in value:
         if key not in known and not key.startswith(IGNORED):
+            if meant_key(key, known=known) in DEFINING:
+                reading.gaps.append(key)
             text = unknown_key(key, known=known, endpoint=section.endpoint)
             reading.mistake(text, at=(*spot, key), key=True)

@@ -27,6 +27,9 @@ OF_BLOCKS = (
 OF_MANIFEST = ("batch", *OF_BLOCKS, "sweeps", "run")
 OF_SWEEP = ("name", *OF_BLOCKS)
 
+# The keys that define variables, or use them: without one of them others seem to be wrong.
+DEFINING = frozenset({"grid", "prompt", "rows", "sweeps", "variables"})
+
 # A place for anchors.
 IGNORED = "x-"
 
@@ -62,6 +65,15 @@ _IN_PLACE = {
 }
 
 
+def meant_key(key: str, *, known: tuple[str, ...]) -> str | None:
+    """Return the key that another one was probably meant to be, or None."""
+    tidy = key.strip().casefold().replace("-", "_").replace(" ", "_")
+    if tidy == "vars":
+        return "rows"
+    near = get_close_matches(tidy, known, n=1)
+    return _ELSEWHERE.get(tidy) or (near[0] if near else None)
+
+
 def unknown_key(key: str, *, known: tuple[str, ...], endpoint: Endpoint) -> str:
     """Return the sentence about a key that a manifest does not have, and what to write.
 
@@ -83,6 +95,6 @@ def unknown_key(key: str, *, known: tuple[str, ...], endpoint: Endpoint) -> str:
         return f"'{key}' is called '{_ELSEWHERE[tidy]}' here."
     if "negative" in tidy:
         return endpoint.lacks(tidy)
-    near = get_close_matches(tidy, known, n=1)
-    guess = f" Did you mean '{near[0]}'?" if near else ""
+    near = meant_key(key, known=known)
+    guess = f" Did you mean '{near}'?" if near else ""
     return f"there is no key '{key}'.{guess} There are {', '.join(known)}."
