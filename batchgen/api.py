@@ -12,13 +12,14 @@ from os import PathLike
 from pathlib import Path
 
 from batchgen.batch import Batch
-from batchgen.binding import check_service
+from batchgen.binding import check_place, check_service
 from batchgen.errors import AccountError, UsageError
 from batchgen.event_loop import run_to_end
 from batchgen.job import Json
 from batchgen.launch import Selection, launch
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.planning import Plan, make_plan
+from batchgen.planning.changes import is_edited
 from batchgen.progress import Progress
 from batchgen.report import Report
 from batchgen.runner import Runner
@@ -72,6 +73,7 @@ def run(
     limit: int | None = None,
     price_usd: Decimal | float | str | None = None,
     env_file: str | PathLike[str] | None = None,
+    leave_paid: bool = False,
     **settings: Json,
 ) -> Report:
     """Run a manifest, or go on with it; return when all is done or something stops it.
@@ -88,6 +90,8 @@ def run(
         limit: At most so many new jobs.
         price_usd: What a job costs at an endpoint without a price.
         env_file: A file to read the key from.
+        leave_paid: Go on though an edited manifest leaves behind more than half of what the
+            batch has paid for.
         settings: Options of a run, called as in the manifest's `run:` section.
 
     Raises:
@@ -105,6 +109,11 @@ def run(
         raise UsageError("there is no price for this endpoint, so no budget: give price_usd")
     service = _service(env_file) if not simulate else Service(simulated=True)
     check_service(batch, service)
+    if manifest.path is not None:
+        check_place(batch, manifest.path)
+    selection = _selection(sample, limit)
+    if not leave_paid and not service.is_free and is_edited(batch, manifest):
+        _check_what_is_left(make_plan(batch, manifest, settings=chosen, selection=selection))
     if not simulate and not service.key:
         raise AccountError("there is no key: set FAL_KEY", cause="key", http=0)
     batch.create(simulated=simulate)
@@ -116,11 +125,22 @@ def run(
                 manifest,
                 service=connected,
                 settings=chosen,
-                selection=_selection(sample, limit),
+                selection=selection,
                 progress=Progress(),
                 began=began,
                 price_usd=price,
             )
+        )
+
+
+def _check_what_is_left(planned: Plan) -> None:
+    """Refuse an edit that leaves most of what was paid for behind, unless it is meant."""
+    former, paid = planned.former.paid_usd, planned.report.bill.spent_usd
+    if 2 * former > paid:
+        raise UsageError(
+            f"${former:,.2f} of the ${paid:,.2f} that the batch has paid are for jobs that the "
+            "edited manifest no longer has. It is meant: leave_paid=True. Keep the two apart: "
+            "give it another name (batch: in the manifest). Nothing was sent."
         )
 
 

@@ -1,6 +1,9 @@
-"""A batch is bound to its queue: what is open there cannot be gone on with elsewhere."""
+"""What a batch is bound to: its place beside the manifest, its kind, and its queue."""
 
 from __future__ import annotations
+
+import shlex
+from pathlib import Path
 
 from batchgen.batch import Batch
 from batchgen.errors import ServiceError, UsageError
@@ -46,3 +49,19 @@ def check_service(batch: Batch, service: Service) -> None:
         f"{batch.folder} is a {made} batch; a {asked} run needs a folder of its own. "
         "Nothing was sent."
     )
+
+
+def check_place(batch: Batch, manifest: Path) -> None:
+    """Refuse to begin anew what was begun beside the manifest: it would be bought again.
+
+    Raises:
+        UsageError: The folder would be new, while the manifest's own folder holds the batch.
+    """
+    beside = (manifest.absolute().parent / "jobs" / batch.folder.name).resolve()
+    if batch.is_new and beside.is_dir() and beside != batch.folder.resolve():
+        raise UsageError(
+            f"{batch.folder} would be new, but {beside} exists beside the manifest: a run from "
+            "another folder would buy everything again.\n"
+            f"  Go on with that one:  --jobs-dir {shlex.quote(str(beside.parent))}\n"
+            "  Begin anew all the same:  give it another name (batch: in the manifest)"
+        )

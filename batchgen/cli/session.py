@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchgen.batch import Batch, find_batch
-from batchgen.binding import check_service
+from batchgen.binding import check_place, check_service
 from batchgen.cli.errand import Errand
 from batchgen.cli.options import RunOptions, environment
 from batchgen.cli.progress_line import ProgressLine
@@ -49,7 +49,7 @@ def run_manifest(path: Path, options: RunOptions) -> int:
     manifest = load_manifest(path)
     name = f"{manifest.batch}-simulated" if options.simulate else manifest.batch
     batch = Batch(options.jobs_dir / name)
-    _check_place(batch, path)
+    check_place(batch, path)
     return _go(
         Errand(
             batch=batch,
@@ -201,18 +201,6 @@ def _obey_signals(runner: Runner) -> None:
             loop.add_signal_handler(number, obey)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(obey))
-
-
-def _check_place(batch: Batch, manifest: Path) -> None:
-    """Refuse to begin anew what was begun beside the manifest: it would be bought again."""
-    beside = (manifest.absolute().parent / "jobs" / batch.folder.name).resolve()
-    if batch.is_new and beside.is_dir() and beside != batch.folder.resolve():
-        raise UsageError(
-            f"{batch.folder} would be new, but {beside} exists beside the manifest: a run from "
-            "another folder would buy everything again.\n"
-            f"  Go on with that one:  --jobs-dir {shlex.quote(str(beside.parent))}\n"
-            "  Begin anew all the same:  give it another name (batch: in the manifest)"
-        )
 
 
 def _check_price(errand: Errand) -> None:
