@@ -29,7 +29,8 @@ WIDTH = 100
 
 def help_of(name: str) -> str:
     """Return what `batchgen NAME --help` says, on a terminal of 100 columns."""
-    above = click.Context(app, info_name="batchgen", terminal_width=WIDTH, max_content_width=WIDTH)
+    settings = {**app.context_settings, "terminal_width": WIDTH}
+    above = click.Context(app, info_name="batchgen", **settings)
     if not name:
         return app.get_help(above)
     command = app.get_command(above, name)

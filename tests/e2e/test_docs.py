@@ -138,10 +138,7 @@ def test_what_a_page_shows_of_a_terminal_is_what_comes_out(tmp_path: Path, page:
             (tmp_path / block.file).write_text(block.body, encoding="utf-8")
         for call in calls(block.body) if block.info == "console" else ():
             said = terminal.run(call)
-            expected = "".join(
-                line for line in call.expected.splitlines(keepends=True) if line != "^C\n"
-            )
-            assert is_said(expected, said), f"{block}: $ {call.command}\n{said}"
+            assert is_said(call.expected, said), f"{block}: $ {call.command}\n{said}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

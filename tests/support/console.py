@@ -1,25 +1,45 @@
 """Play what a page shows of a terminal, and compare what comes out.
 
-A block holds commands, each behind `$ `, and under each what it says. In the expected text `…`
-stands for anything, and a line that is `…` alone for any number of lines. `^C` alone on a line is
-Ctrl-C, pressed once the first image is there. What a command writes below the page's folder is
-shown as if that were `/home/ann/shop`.
+A block holds commands, each behind `$ `, and under each what it says. `…` stands for anything, and
+on a line of its own for any number of lines; times, durations and sizes on disk may differ. `^C`
+alone on a line is Ctrl-C, pressed once the first image is there. A command is run in a folder of
+its own, which is shown as `/home/ann/shop`.
+
+To write down anew what the commands of some pages say:
+
+    PYTHONPATH=tests python -m support.console docs/howto/resume.md …
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.pages import ROOT, blocks
+
 HOME = "/home/ann/shop"
 PATIENCE_S = 60.0
+
+_CHANGING = tuple(
+    re.compile(changing)
+    for changing in (
+        r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?",
+        r"\b\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b",
+        r"\b\d\d:\d\d\b",
+        r"\b\d+ (?:s|min|h)\b(?: \d+ (?:s|min)\b)?",
+        r"\b[\d.,]+ (?:images a minute|[kMG]?B(?: an image)?)\b",
+        r"\bprocess \d+ on \S+",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +68,18 @@ def calls(body: str) -> Iterator[Call]:
 
 def is_said(expected: str, said: str) -> bool:
     """Say whether a text is what the page shows."""
-    pattern = re.escape(expected.strip()).replace(re.escape("…"), "…")
-    pattern = re.sub(r"(?m)^…\\\n", r"(?:.*\\n)*?", pattern)
-    pattern = re.sub(r"(?m)^…$", r"(?s:.*)", pattern).replace("…", ".*?")
-    return re.fullmatch(pattern, said.strip()) is not None
+    pattern = re.escape(_steady(expected))
+    pattern = re.sub(r"(?m)^…(?:\\\n|\Z)", r"(?s:.*)", pattern).replace("…", ".*?")
+    return re.fullmatch(pattern, _steady(said)) is not None
+
+
+def _steady(text: str) -> str:
+    """Return a text without what differs from one time to the next."""
+    lines = [line.rstrip() for line in text.strip().splitlines() if line != "^C"]
+    text = "\n".join(lines)
+    for changing in _CHANGING:
+        text = changing.sub("~", text)
+    return text
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,3 +132,36 @@ class Terminal:
             if time.monotonic() > until:
                 raise TimeoutError("no image has come")
             time.sleep(0.05)
+
+
+def play(page: Path, folder: Path) -> str:
+    """Return a page with what its commands really say; folder is where they are run."""
+    terminal = Terminal(folder=folder)
+    text = page.read_text(encoding="utf-8")
+    for block in blocks(page):
+        if block.file:
+            (folder / block.file).write_text(block.body, encoding="utf-8")
+        if block.info != "console":
+            continue
+        played = ""
+        for call in calls(block.body):
+            said = terminal.run(call)
+            has_changed = not is_said(call.expected, said)
+            shown = said.rstrip() + "\n" if said.strip() else ""
+            stop = "^C\n" if "^C" in call.expected.splitlines() else ""
+            played += f"$ {call.command}\n" + (stop + shown if has_changed else call.expected)
+        text = text.replace(f"```console\n{block.body}```", f"```console\n{played}```")
+    return text
+
+
+def main() -> None:
+    """Rewrite the pages that are named."""
+    for name in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "sample_manifests", Path(folder) / "sample_manifests")
+            page = Path(name).resolve()
+            page.write_text(play(page, Path(folder)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
