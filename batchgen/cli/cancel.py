@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -144,6 +143,7 @@ def _cancel_open(
 ) -> Cancellation:
     from batchgen.cancel import cancel_open, open_standings  # noqa: PLC0415 - slow to import
     from batchgen.cli.session import NO_KEY  # noqa: PLC0415 - the same
+    from batchgen.event_loop import run_to_end  # noqa: PLC0415 - the same
     from batchgen.service import find_service  # noqa: PLC0415 - the same
     from batchgen.simulated import service_of  # noqa: PLC0415 - the same
 
@@ -156,4 +156,4 @@ def _cancel_open(
             f"Cancelling {len(open_standings(record)):,} open requests; what has begun may still "
             "complete, and is saved."
         )
-        return asyncio.run(cancel_open(batch, record, service=service, patience_s=patience_s))
+        return run_to_end(cancel_open(batch, record, service=service, patience_s=patience_s))

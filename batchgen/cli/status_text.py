@@ -144,7 +144,8 @@ def _money(overview: Overview) -> list[str]:
     bill = overview.report.bill
     parts = []
     if overview.billed_usd:
-        parts.append(f"${overview.billed_usd:,.2f} as the service billed it")
+        who = "simulator" if overview.report.simulated else "service"
+        parts.append(f"${overview.billed_usd:,.2f} as the {who} billed it")
     if overview.table_usd:
         parts.append(f"${overview.table_usd:,.2f} estimated by the price table")
     lines = [_amount("spent", f"{bill.spent_usd:,.2f}", ", ".join(parts))]

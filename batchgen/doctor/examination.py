@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +42,7 @@ from batchgen.doctor.storage import (
     free_bytes,
     read_mounts,
 )
+from batchgen.event_loop import run_to_end
 from batchgen.job import Json
 
 DEFAULT_ENDPOINT = "fal-ai/nano-banana-2"
@@ -105,7 +105,7 @@ def examine(
     else:
         endpoint = endpoints[0] if endpoints else DEFAULT_ENDPOINT
         connected = _connect(environ, env_file, endpoint, now=now, monotonic=monotonic)
-        findings = [*asyncio.run(connected), *findings]
+        findings = [*run_to_end(connected), *findings]
     file_system = check_file_system(folder, read_mounts())
     findings += [
         check_folder(folder, monotonic=monotonic),
