@@ -30,6 +30,7 @@ JOURNAL_COLUMNS = (
 JOURNAL_FIRST_CELL = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_HALF = re.compile(r"[\ud800-\udfff]")
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,12})?", re.ASCII)
 
 # Under this key a `submitting` row says which attempt it is since the job's last `failed` row in
@@ -174,7 +175,9 @@ def judges_input(entry: Entry) -> bool:
 
 def write_json(value: Json | Mapping[str, Json]) -> str:
     """Write JSON as our files have it: one line, UTF-8 as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half a character has no UTF-8, and JSON has a spelling for it.
+    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def timestamp(moment: datetime) -> str:
