@@ -8,16 +8,21 @@ An attempt is one intent and at most one POST; its states are the journal's word
         │  │ └─▶ FAILED                 the answer to the POST itself: a failure that may pass
         │  └─▶ REFUSED                  proof that nothing was accepted
         └─▶ UNKNOWN ─▶ SUBMITTED        adopted from the history
-                   ├─▶ REFUSED          the history shows that it never arrived
-                   └─▶ FAILED           given up by hand
+                  ├─▶ REFUSED           the history shows that it never arrived
+                  └─▶ FAILED            given up by hand
 
 A job is what the user asked for. Where it stands follows from its attempts and its ledger rows
 and is stored nowhere::
 
     LEFT ─▶ OPEN ─▶ DOWNLOADING ─▶ SUCCEEDED
-      ▲       │          └─▶ UNDELIVERED ─▶ SUCCEEDED · FAILED (gone for good)
-      │       ├─▶ UNKNOWN
-      └───────┴─▶ FAILED                after the last attempt that is allowed
+     │       │           └─▶ UNDELIVERED ─▶ DOWNLOADING   by the next run, free
+     │       │                         └─▶ FAILED         gone for good
+     │       ├─▶ LEFT                                     refused, cancelled, or tried once more
+     │       ├─▶ FAILED                                   after the last attempt that is allowed
+     │       └─▶ UNKNOWN ─▶ OPEN                          adopted
+     │                 ├─▶ LEFT                           it never arrived: sent again
+     │                 └─▶ FAILED                         given up by hand
+     └─▶ FAILED ─▶ LEFT                                   cannot be rendered; --retry
 """
 
 from __future__ import annotations
