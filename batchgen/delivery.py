@@ -42,6 +42,7 @@ class Delivery:
         clock: Time and chance.
         download: Whether images are downloaded at all.
         delivered: Images that this run has brought to disk.
+        delivered_bytes: Their bytes.
     """
 
     client: QueueClient
@@ -52,6 +53,7 @@ class Delivery:
     download: bool
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=20.0))
     delivered: int = 0
+    delivered_bytes: int = 0
 
     async def deliver(
         self, standing: Standing, begun: Entry, result: Entry, *, tries: int = TRIES
@@ -114,8 +116,12 @@ class Delivery:
             return None
         found = await asyncio.to_thread(self.images.check, file, sha256)
         if found is not None:
-            self.delivered += 1
+            self._note(found)
         return found
+
+    def _note(self, saved: SavedImage) -> None:
+        self.delivered += 1
+        self.delivered_bytes += saved.bytes
 
     async def _fetch(
         self, job: Job, request: Request | None, index: int, url: str, *, tries: int
@@ -137,7 +143,7 @@ class Delivery:
             except ImageError as problem:
                 error = problem
             else:
-                self.delivered += 1
+                self._note(saved)
                 return saved
             left -= 1
             if error.gone and was_read_again:

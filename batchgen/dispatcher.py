@@ -103,6 +103,7 @@ class Dispatcher:
 
     def reopen(self, job: Job, standing: Standing, request: Request, *, age_s: float) -> None:
         """Follow a request that is open already: it takes its slot, whatever the cap."""
+        self.gate.expect(job)
         self.gate.window.open += 1
         self._spawn(self._follow(job, standing, request, ahead=None, age_s=max(age_s, 0.001)))
 
@@ -156,9 +157,14 @@ class Dispatcher:
             self._count_failure("template", job, job.problem)
             return
         price = job.price_usd if job.price_usd is not None else self.price_usd or ZERO
+        self.gate.expect(job)
         if self._is_held(price) is not None:
             await self._wait(price)
-        elif await self._check_key(job.endpoint):
+        elif not self._key_is_checked:
+            await self._check_key(
+                job.endpoint
+            )  # it takes a while: then everything is looked at anew
+        else:
             self._next = None
             self._send(job, standing, price)
 
@@ -169,6 +175,8 @@ class Dispatcher:
             return Stop(cause=Cause.DISK, text=text, mend="make room")
         self.gate.waiting = self.downloads.waiting
         self.gate.failing_since = self.downloads.failing_since
+        self.gate.images = self.downloads.delivery.delivered
+        self.gate.image_bytes = self.downloads.delivery.delivered_bytes
         held = self.gate.check(monotonic=self._monotonic(), now=self.worker.clock.now())
         return held or self._check_money(price_usd)
 
@@ -203,7 +211,7 @@ class Dispatcher:
         self.records.record.bill.reserve(price_usd)
         self._spawn(self._attempt(job, standing, price_usd))
 
-    async def _check_key(self, endpoint: str) -> bool:
+    async def _check_key(self, endpoint: str) -> None:
         """Before the first POST, make a free read that shows whether the key works."""
         client, clock = self.worker.client, self.worker.clock
         if not client.service.key:
@@ -224,7 +232,6 @@ class Dispatcher:
             else:
                 self.worker.contact.answered(self._monotonic())
                 self._key_is_checked = True
-        return self.course.stopped is None
 
     # -- what became of it ----------------------------------------------------------------
 

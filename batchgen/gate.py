@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from batchgen.job import Job
 from batchgen.pacing import Spacing, Window
+from batchgen.room import assumed_bytes
 from batchgen.stop import Cause, Stop
 
 # More results than this waiting for their download mean that submitting would only add to them.
@@ -20,9 +22,7 @@ NO_DOWNLOAD_S = 600.0
 # Room on the disk that is never used, in bytes: rows, the log, other programs.
 DISK_MARGIN_BYTES = 8 * 1024 * 1024
 
-# The size of an image, in bytes, before any has been seen; and how much larger than the average
-# seen so far one may be.
-FIRST_IMAGE_BYTES = 1_500_000
+# How much larger than the average seen so far an image may be.
 ROOM_FACTOR = 1.5
 
 
@@ -51,6 +51,8 @@ class Gate:
         waiting: Results that wait for their download.
         images: Images saved so far in this run.
         image_bytes: Their bytes.
+        images_each: The most images that one request of this run asks for.
+        assumed_bytes: The most that one of them is assumed to take, before any was seen.
         failing_since: Since when downloads have failed without one that worked, by the
             monotonic clock in seconds; None while they work.
         free_bytes: Tells the free space of a folder's disk.
@@ -63,6 +65,8 @@ class Gate:
     waiting: int = 0
     images: int = 0
     image_bytes: int = 0
+    images_each: int = 1
+    assumed_bytes: float = 0.0
     failing_since: float | None = None
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
 
@@ -83,13 +87,19 @@ class Gate:
             return Hold(wait_s=wait)
         return self._check_downloads(monotonic) or self._check_disk()
 
+    def expect(self, job: Job) -> None:
+        """Take note of a job whose images will need room."""
+        self.images_each = max(self.images_each, job.images)
+        self.assumed_bytes = max(self.assumed_bytes, assumed_bytes(job))
+
     @property
     def floor_bytes(self) -> int:
         """The free space that has to stay: every open request's images, and one more's."""
-        size = FIRST_IMAGE_BYTES
+        size = self.assumed_bytes
         if self.images:
-            size = int(ROOM_FACTOR * self.image_bytes / self.images)
-        return DISK_MARGIN_BYTES + (self.window.open + self.waiting + 1) * size
+            size = ROOM_FACTOR * self.image_bytes / self.images
+        requests = self.window.open + self.waiting + 1
+        return DISK_MARGIN_BYTES + int(requests * self.images_each * size)
 
     def _slowed(self) -> str:
         if not self.window.slowed:

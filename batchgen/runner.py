@@ -51,8 +51,8 @@ class Runner:
         """
         downloads = self.dispatcher.downloads
         background = [
-            asyncio.create_task(self._watch()),
-            asyncio.create_task(self._try_again()),
+            asyncio.create_task(self.course.guarded(self._watch())),
+            asyncio.create_task(self.course.guarded(self._try_again())),
         ]
         downloads.start()
         try:

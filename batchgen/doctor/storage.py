@@ -13,8 +13,9 @@ from pathlib import Path
 
 from batchgen.doctor.finding import Finding, fine, warning, wrong
 from batchgen.errors import BusyError, LedgerError
-from batchgen.gate import DISK_MARGIN_BYTES, FIRST_IMAGE_BYTES
+from batchgen.gate import DISK_MARGIN_BYTES
 from batchgen.lock import Lock
+from batchgen.room import FIRST_IMAGE_BYTES
 
 MOUNTS = Path("/proc/self/mountinfo")
 

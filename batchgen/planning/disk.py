@@ -7,13 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.job import Job
 from batchgen.planning.counting import Pile, images_to_disk
-
-# What is assumed before any image has been seen: pixels by the size that is asked for, and
-# bytes a pixel by format, as measured on photographs without much noise.
-PIXELS = {"0.5K": 262_144, "1K": 1_048_576, "2K": 4_194_304, "4K": 16_777_216}
-BYTES_A_PIXEL = {"png": 1.6, "jpeg": 0.3, "webp": 0.25}
+from batchgen.room import assumed_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +65,3 @@ def estimate_room(
         is_measured=image_bytes is not None,
         free_bytes=free(folder),
     )
-
-
-def assumed_bytes(job: Job) -> float:
-    """Return how large one image of a job may be, in bytes, by the size that it asks for."""
-    pixels = PIXELS.get(str(job.input.get("resolution")), PIXELS["1K"])
-    return pixels * BYTES_A_PIXEL.get(str(job.input.get("output_format")), BYTES_A_PIXEL["png"])
