@@ -246,6 +246,8 @@ class Records:
             is_more = not before.job_status and len(standing.rows.images) > len(before.images)
             if not is_more and (before.job_status or before.images):
                 self.record.superseded.add(number)
+        if not standing.drawn and any(row.status == "failed" for row in rows):
+            self.record.failed_now.add(number)
         for row in rows:
             await self.ledger.append(row.cells(self._columns))
         self.record.keep(number, standing)

@@ -54,6 +54,8 @@ class Record:
         ledger_end: The same of the ledger.
         ledger_columns: The ledger's header; empty if there is none.
         superseded: Jobs whose ledger rows are partly replaced by later ones.
+        failed_now: Jobs that this run has given up before it drew them from the manifest: what a
+            run has closed it does not take up again, or a crash would give new attempts.
         first_at: The time of the first journal row, as text.
         last_at: The time of the last journal row, as text.
         download: Whether an image that was not downloaded leaves a job unfinished.
@@ -67,6 +69,7 @@ class Record:
     ledger_end: int = 0
     ledger_columns: list[str] = field(default_factory=list)
     superseded: set[int] = field(default_factory=set)
+    failed_now: set[int] = field(default_factory=set)
     first_at: str = ""
     last_at: str = ""
     download: bool = True

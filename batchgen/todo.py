@@ -105,6 +105,8 @@ class Todo:
         self.drawn += 1
         self.images += job.images
         self.quoted_usd += job.price_usd or ZERO
+        if number in self._record.failed_now:
+            return False
         standing = self._record.jobs[number]
         step = next_step(standing, retry=self._retry, download=self._download)
         return is_to_be_sent(job, standing, step, retry=self._retry)
