@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 from batchgen.budget import dollars
 from batchgen.cli.plan_table import table
@@ -34,7 +33,7 @@ def describe(plan: Plan, *, command: str) -> str:
         command: The command that runs what is planned.
     """
     blocks = [_head(plan), _changed(plan), table(plan), _unfit(plan), _needs(plan), _first(plan)]
-    blocks += [_warnings(plan), _end(plan, command)]
+    blocks += [_end(plan, command), _warnings(plan)]
     return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
 
 
@@ -65,7 +64,7 @@ def _head(plan: Plan) -> Iterator[str]:
     yield f"{report.batch:<{INDENT - 1}} {report.folder}      {begun}"
     yield from _columns("manifest", str(plan.manifest or "in memory"), _shape(plan))
     if plan.selection.sample:
-        yield from _columns("sample", _sample(plan))
+        yield from _columns("sample", plan.selection.sample, _sample(plan))
     if plan.fold is not None:
         yield from _labelled("folded", _folded(plan))
     for prices in plan.prices:
@@ -83,7 +82,7 @@ def _shape(plan: Plan) -> str:
 
 def _sample(plan: Plan) -> str:
     jobs, images = plan.report.jobs, counted(plan.report.images, "image")
-    return f"{plan.selection.sample}: {jobs:,} of {counted(plan.whole, 'job')}, {images}"
+    return f"{jobs:,} of {counted(plan.whole, 'job')}, {images}"
 
 
 def _folded(plan: Plan) -> str:
@@ -276,8 +275,3 @@ def _labelled(label: str, text: str) -> Iterator[str]:
 def _cut(line: str, room: int = 0) -> str:
     limit = WIDTH - room
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def shown_path(path: Path | None) -> str:
-    """Return a path for a person."""
-    return "in memory" if path is None else str(path)

@@ -16,8 +16,8 @@ from batchgen.planning.changes import (
     Left,
     changed_keys,
     is_edited,
-    is_on_record,
     sum_up,
+    was_sent,
 )
 from batchgen.planning.counting import Census, Counting
 from batchgen.planning.disk import estimate_room, free_bytes
@@ -141,7 +141,7 @@ def sum_up_former(record: Record, manifest: Manifest, selection: Selection) -> L
 def _neighbours(batch: Batch, record: Record) -> tuple[Neighbour, ...]:
     def is_bought(number: int) -> bool:
         standing = record.find(number)
-        return standing is not None and not is_on_record(standing)
+        return standing is not None and not was_sent(standing)
 
     return find_neighbours(batch.folder, wanted=is_bought)
 

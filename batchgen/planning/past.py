@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from batchgen.attempt import parse_timestamp
@@ -63,7 +64,7 @@ def _last_rows(ledger: Path, width: int) -> Iterator[list[str]]:
         file.seek(max(0, size - LOOKED_AT_BYTES))
         tail = file.read()
     starts = [match.start() for match in _ROW_START.finditer(tail)]
-    for start, end in zip(starts, [*starts[1:], len(tail)], strict=True):
+    for start, end in pairwise([*starts, len(tail)]):
         record = tail[start:end]
         if not record.endswith(b"\n"):
             continue
