@@ -61,6 +61,7 @@ def plan(
         manifest,
         settings=_settings(manifest, settings),
         selection=_selection(sample, limit),
+        simulated=simulate,
     )
 
 

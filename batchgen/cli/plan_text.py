@@ -11,6 +11,7 @@ from batchgen.cli.plan_table import table
 from batchgen.filename import image_file
 from batchgen.job import Job, Json
 from batchgen.planning import Plan
+from batchgen.planning.disk import shown_size
 from batchgen.scalar import print_scalar
 
 WIDTH = 100
@@ -159,8 +160,8 @@ def _needs(plan: Plan) -> Iterator[str]:
         how = "so far" if room.is_measured else "assumed"
         yield from _labelled(
             "disk",
-            f"about {_size(room.needed_bytes)} ({_size(room.image_bytes)} an image {how}), "
-            f"{_size(room.free_bytes)} free",
+            f"about {shown_size(room.needed_bytes)} "
+            f"({shown_size(room.image_bytes)} an image {how}), {shown_size(room.free_bytes)} free",
         )
     if plan.minutes is not None:
         yield from _labelled(
@@ -201,7 +202,7 @@ def _values(job: Job) -> str:
         for name, value in job.input.items()
         if name not in ("prompt", "seed") and len(_shown(value)) <= 24
     ]
-    parts = list(dict.fromkeys((*short, *sent)))
+    parts = [*short, *(text for text in sent if text not in short)]
     parts += [f"seed {job.seed}"] if job.seed is not None else []
     return "  ".join(part for part in parts if part) or job.job_id
 
@@ -222,15 +223,6 @@ def duration(minutes: float) -> str:
     """Return a time in minutes as people say it: `2 h 25 min`."""
     hours, rest = divmod(max(1, round(minutes)), 60)
     return f"{hours:,} h {rest} min" if hours else f"{rest} min"
-
-
-def _size(count: float) -> str:
-    """Return a number of bytes as people say it: `6.9 MB`, `14 GB`."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= factor or unit == "MB":
-            value = count / factor
-            return f"{value:,.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"
-    return ""
 
 
 def _shown(value: Json) -> str:

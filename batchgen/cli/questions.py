@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.cli.errand import Errand
-from batchgen.cli.plan_text import day
+from batchgen.cli.next_command import next_command
+from batchgen.cli.plan_text import counted, day
 from batchgen.cli.plan_view import counting_line
 from batchgen.cli.talk import ask, is_watched, say
 from batchgen.errors import UsageError
@@ -99,22 +100,32 @@ def ask_before_spending(cost_usd: Decimal | None, jobs: int, *, left_usd: Decima
     Raises:
         UsageError: The answer was no.
     """
-    what = "1 job" if jobs == 1 else f"{jobs:,} jobs"
-    if not jobs or (cost_usd is not None and cost_usd <= ASK_ABOVE_USD):
-        return
-    if left_usd is not None and left_usd <= ASK_ABOVE_USD:
-        return
-    if cost_usd is None:
-        question = f"Send {what} whose price is not known?"
-    elif left_usd is not None and left_usd < cost_usd:
-        question = (
-            f"Spend up to ${left_usd:,.2f}, the rest of the budget, on {what} "
-            f"of ${cost_usd:,.2f} in all?"
-        )
-    else:
-        question = f"Spend up to ${cost_usd:,.2f} on {what}?"
-    if not ask(question):
+    question = spending_question(cost_usd, jobs, left_usd=left_usd)
+    if question and not ask(question):
         raise UsageError(DECLINED)
+
+
+def spending_question(cost_usd: Decimal | None, jobs: int, *, left_usd: Decimal | None) -> str:
+    """Return the question before so much is spent, or `""` where it is too little to ask.
+
+    Args:
+        cost_usd: What it may cost; None where nobody knows.
+        jobs: What for.
+        left_usd: What is left of the budget, or None where there is none.
+    """
+    known = [amount for amount in (cost_usd, left_usd) if amount is not None]
+    if not jobs or (known and min(known) <= ASK_ABOVE_USD):
+        return ""
+    what = counted(jobs, "job")
+    if cost_usd is None:
+        most = "" if left_usd is None else f", up to ${left_usd:,.2f}"
+        return f"Send {what} whose price is not known{most}?"
+    if left_usd is not None and left_usd < cost_usd:
+        return (
+            f"Spend up to ${left_usd:,.2f}, the rest of the budget, on some of {what} "
+            f"(${cost_usd:,.2f} for all)?"
+        )
+    return f"Spend up to ${cost_usd:,.2f} on {what}?"
 
 
 def ask_before_leaving(errand: Errand, prospect: Prospect) -> None:
@@ -156,6 +167,7 @@ def _leaving_text(errand: Errand, prospect: Prospect) -> str:
     verb = "have" if "," in keys else "has"
     images = sum(census.lines[reason].images for reason in (Reason.NEW, Reason.RETRY))
     cost = "" if census.cost_usd is None else f" for ${census.cost_usd:,.2f}"
+    resume = next_command("resume", errand.batch.folder, jobs_dir=errand.options.jobs_dir)
     state = errand.batch.state
     since = f"of {day(state.frozen.at)} " if state is not None and state.frozen is not None else ""
     return "\n".join(
@@ -166,7 +178,6 @@ def _leaving_text(errand: Errand, prospect: Prospect) -> str:
             f"It would make {images:,} new ones{cost}.",
             "  It is meant:              add --yes",
             "  Keep the two apart:       give it another name (batch: in the manifest)",
-            f"  Go on as it was:          batchgen resume {errand.batch.name}       "
-            f"(the manifest {since}is kept)",
+            f"  Go on as it was:          {resume}       (the manifest {since}is kept)",
         )
     )

@@ -74,8 +74,6 @@ def resume_batch(reference: str, options: RunOptions, *, whole: bool) -> int:
     sample = _checked_sample(options.sample)
     if not sample and not whole and batch.state is not None:
         sample = batch.state.sample
-        if sample and not options.quiet:
-            say(f"{batch.name} stays inside its sample of {sample}; --all lifts that.")
     return _go(
         Errand(
             batch=batch,
@@ -111,6 +109,11 @@ def _go(errand: Errand) -> int:
     options = errand.options
     if not options.dry_run:  # a plan has a first line of its own
         say_where(errand.batch, quiet=options.quiet)
+    if errand.selection.sample and not options.sample and not options.quiet:
+        say(
+            f"{errand.batch.name} stays inside its sample of {errand.selection.sample}; "
+            "--all lifts that."
+        )
     if errand.batch.state is not None and errand.batch.state.simulated != errand.simulated:
         check_service(errand.batch, replace(Service(), simulated=errand.simulated))
     if options.dry_run:

@@ -10,6 +10,8 @@ from pathlib import Path
 from batchgen.planning.counting import Pile, images_to_disk
 from batchgen.room import assumed_bytes
 
+_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
@@ -65,3 +67,10 @@ def estimate_room(
         is_measured=image_bytes is not None,
         free_bytes=free(folder),
     )
+
+
+def shown_size(size_bytes: float) -> str:
+    """Return a number of bytes as people say it: `6.9 MB`, `14 GB`."""
+    unit, factor = next((one for one in _UNITS if size_bytes >= one[1]), _UNITS[-1])
+    value = size_bytes / factor
+    return f"{value:,.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchgen.budget import ZERO, Budget
 from batchgen.planning.counting import MOST_FILES, Census
-from batchgen.planning.disk import Room
+from batchgen.planning.disk import Room, shown_size
 from batchgen.planning.neighbours import Neighbour
 from batchgen.planning.reason import Reason
 from batchgen.settings import RunSettings
@@ -99,8 +99,8 @@ def _unpriced(findings: Findings) -> Iterator[str]:
         )
     if not room.is_enough:
         yield (
-            f"the disk is too small: about {room.needed_bytes / 1e9:,.1f} GB are needed and "
-            f"{room.free_bytes / 1e9:,.1f} GB are free. Put the batch elsewhere: --jobs-dir DIR"
+            f"the disk is too small: about {shown_size(room.needed_bytes)} are needed and "
+            f"{shown_size(room.free_bytes)} are free. Put the batch elsewhere: --jobs-dir DIR"
         )
     if census.crowded:
         folder, files = max(census.crowded.items(), key=lambda pair: pair[1])
