@@ -118,6 +118,7 @@ def run(
     if not simulate and not service.key:
         raise AccountError("there is no key: set FAL_KEY", cause="key", http=0)
     batch.create(simulated=simulate)
+    batch.require_free()
     context = simulated_service(batch.folder) if simulate else nullcontext(service)
     with context as connected:
         return _in_thread(

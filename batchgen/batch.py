@@ -138,6 +138,16 @@ class Batch:
             self.state = read_state(self.folder)
             yield
 
+    def require_free(self) -> None:
+        """Return if no process is running the batch at this moment.
+
+        Raises:
+            BusyError: One is.
+            LedgerError: The lock cannot be had at all.
+        """
+        with self.lock():
+            pass
+
     def replay(self, *, download: bool = True) -> Record:
         """Read what is on record, changing nothing.
 

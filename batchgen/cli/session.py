@@ -129,6 +129,7 @@ def _go(errand: Errand) -> int:
     ask_first(errand, is_free=service is None or service.is_free)
     if service is None:
         errand.batch.create(simulated=True)
+        errand.batch.require_free()  # before its simulator, whose folder has a lock of its own
         with simulated_service(errand.batch.folder) as simulator:
             return _run(errand, simulator)
     return _run(errand, service)
