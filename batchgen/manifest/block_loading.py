@@ -171,7 +171,7 @@ class _Found:
                 text = f"{endpoint.id} needs {name}: write parameters: {{{name}: …}}, or vary it."
                 self.reading.mistake(text, at=("endpoint",))
         has_table = bool(self.rows and self.rows.is_manifest and PROMPT in self.rows.columns)
-        if not (has_table or self.intake.has_prompt or PROMPT in is_set or self.reading.gaps):
+        if not (has_table or self.intake.has_prompt or PROMPT in is_set):
             self.reading.mistake(self._no_prompt())
 
     def main(self) -> Region:

@@ -99,7 +99,7 @@ def _check(
     name = _batch_name(value, batch, reading)
     whole = [block for block in blocks if block is not None]
     for block, section in zip(blocks, sections, strict=True):
-        if block is not None and not reading.gaps:
+        if block is not None:
             check_templates(block, keys=section.keys, reading=reading)
     reading.raise_mistakes()
     for block, section in zip(whole, sections, strict=True):

@@ -110,7 +110,8 @@ class _Notes:
         if rows is None or "row" in self._used or (rows.is_manifest and len(rows) > _MOST_ROWS):
             return
         setting = {column.path[0] for column in rows.parameters}
-        idle = [name for name in rows.names if name not in self._used and name not in setting]
+        used = self._used | self._used_to_choose | setting
+        idle = [name for name in rows.names if name not in used]
         if idle:
             verb, they = ("changes", "it stands") if len(idle) == 1 else ("change", "they stand")
             guesses = "".join(self._near(name) for name in idle)
@@ -175,6 +176,14 @@ class _Notes:
             except TemplateError:
                 continue
         return frozenset(used)
+
+    @property
+    def _used_to_choose(self) -> frozenset[str]:
+        """The names in exclusions and in file names."""
+        part, filename = self.keys.get("exclude"), self.block.maker.filename
+        entries = part.value if part and isinstance(part.value, list) else []
+        excluded = {name for entry in entries if isinstance(entry, dict) for name in entry}
+        return frozenset(excluded | (filename.variables if filename else frozenset()))
 
     def _near(self, name: str) -> str:
         """Return a guess at the parameter that a name was meant to be."""

@@ -46,15 +46,12 @@ class Reading:
         folder: What the paths in it are relative to.
         document: Where its parts stand; None for a mapping or a table.
         kept: As written → where a frozen manifest's files are now.
-        gaps: Parts that could not be read and may define variables: a name that is not there may
-            be in them.
     """
 
     file: str
     folder: Path
     document: Document | None = None
     kept: Mapping[str, Path] = field(default_factory=dict)
-    gaps: list[str] = field(default_factory=list)
     _mistakes: dict[Mistake, None] = field(default_factory=dict)
     _warnings: dict[str, None] = field(default_factory=dict)
     _files: dict[str, ManifestFile] = field(default_factory=dict)

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from batchgen.endpoint import Endpoint, load_endpoint
 from batchgen.job import Json
 from batchgen.manifest.reading import Part, Reading, Spot
-from batchgen.manifest.words import (
-    DEFINING,
-    IGNORED,
-    OF_MANIFEST,
-    OF_SWEEP,
-    meant_key,
-    unknown_key,
-)
+from batchgen.manifest.words import IGNORED, OF_MANIFEST, OF_SWEEP, meant_key, unknown_key
 from batchgen.scalar import kind_of, print_scalar
 
 DEFAULT_ENDPOINT = "fal-ai/nano-banana-2"
@@ -50,28 +43,33 @@ class Section:
 
 
 def split(value: Mapping[str, Json], *, reading: Reading) -> list[Section]:
-    """Return the blocks of a manifest; keys that it does not have are noted."""
-    outer = _read(value, (), {}, reading)
+    """Return the blocks of a manifest; keys that it does not have are noted.
+
+    Such a key is read as the one that it was meant to be, so that what is wrong in it, and what
+    would only seem to be wrong without it, is known too.
+    """
+    keys = _meant(value, (), OF_MANIFEST)
+    outer = _read(keys, {}, reading)
     _check_keys(value, (), OF_MANIFEST, outer, reading)
-    sweeps = value.get("sweeps")
+    sweeps = keys.get("sweeps")
     if sweeps is None:
         return [outer]
-    if not isinstance(sweeps, list) or not sweeps:
-        what = "an empty list" if sweeps == [] else kind_of(sweeps)
+    if not isinstance(sweeps.value, list) or not sweeps.value:
+        what = "an empty list" if sweeps.value == [] else kind_of(sweeps.value)
         text = f"sweeps is {what}. It takes a list of blocks: - {{name: a, parameters: {{…}}}}."
-        reading.mistake(text, at=("sweeps",))
+        reading.mistake(text, at=sweeps.spot)
         return [outer]
     return list(_sweeps(sweeps, outer, reading))
 
 
-def _sweeps(sweeps: list[Json], outer: Section, reading: Reading) -> Iterator[Section]:
-    for number, sweep in enumerate(sweeps):
-        spot: Spot = ("sweeps", number)
+def _sweeps(sweeps: Part, outer: Section, reading: Reading) -> Iterator[Section]:
+    for number, sweep in enumerate(sweeps.value if isinstance(sweeps.value, list) else ()):
+        spot = (*sweeps.spot, number)
         if not isinstance(sweep, dict):
             text = f"sweeps: a block is {kind_of(sweep)}. It takes keys: - {{name: a, …}}."
             reading.mistake(text, at=spot)
             continue
-        section = _read(sweep, spot, outer.keys, reading)
+        section = _read(_meant(sweep, spot, OF_SWEEP), outer.keys, reading)
         merged = Section(
             name=section.name,
             keys=section.keys,
@@ -82,16 +80,20 @@ def _sweeps(sweeps: list[Json], outer: Section, reading: Reading) -> Iterator[Se
         yield merged
 
 
-def _read(
-    value: Mapping[str, Json], spot: Spot, outer: Mapping[str, Part], reading: Reading
-) -> Section:
-    keys = dict(outer)
+def _meant(value: Mapping[str, Json], spot: Spot, known: tuple[str, ...]) -> dict[str, Part]:
+    """Return the keys of a manifest or a sweep under the names that they were meant to have."""
+    keys = {key: Part(value=value[key], spot=(*spot, key)) for key in value if key in known}
     for key, below in value.items():
-        keys.pop(key, None)
-        if below is not None:
-            keys[key] = Part(value=below, spot=(*spot, key))
-    merged = [_named(value.get(key), (*spot, key), reading) for key in _MERGED]
-    name = value.get("name") if spot else None
+        meant = meant_key(key, below, known=known)
+        if key not in known and not key.startswith(IGNORED) and meant:
+            keys.setdefault(meant, Part(value=below, spot=(*spot, key)))
+    return keys
+
+
+def _read(own: Mapping[str, Part], outer: Mapping[str, Part], reading: Reading) -> Section:
+    keys = {key: part for key, part in {**outer, **own}.items() if part.value is not None}
+    merged = [_named(own.get(key), reading) for key in _MERGED]
+    name = own["name"].value if "name" in own else None
     return Section(
         name="" if name is None or isinstance(name, dict | list) else print_scalar(name),
         keys=keys,
@@ -100,15 +102,16 @@ def _read(
     )
 
 
-def _named(value: Json, spot: Spot, reading: Reading) -> dict[str, Part]:
+def _named(part: Part | None, reading: Reading) -> dict[str, Part]:
     """Return the entries of `parameters:` or `variables:`."""
-    if value is None:
+    if part is None or part.value is None:
         return {}
-    if not isinstance(value, dict):
-        text = f"{spot[-1]} is {kind_of(value)}. It takes names and values: {spot[-1]}: {{a: 1}}."
-        reading.mistake(text, at=spot)
+    if not isinstance(part.value, dict):
+        key = part.spot[-1]
+        text = f"{key} is {kind_of(part.value)}. It takes names and values: {key}: {{a: 1}}."
+        reading.mistake(text, at=part.spot)
         return {}
-    return {name: Part(value=below, spot=(*spot, name)) for name, below in value.items()}
+    return {name: Part(value=below, spot=(*part.spot, name)) for name, below in part.value.items()}
 
 
 def _check_keys(
@@ -120,7 +123,5 @@ def _check_keys(
 ) -> None:
     for key in value:
         if key not in known and not key.startswith(IGNORED):
-            if meant_key(key, known=known) in DEFINING:
-                reading.gaps.append(key)
             text = unknown_key(key, known=known, endpoint=section.endpoint)
             reading.mistake(text, at=(*spot, key), key=True)

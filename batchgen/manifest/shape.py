@@ -37,7 +37,8 @@ def _shape(block: Block) -> str:
         text += f" + {block.included.grid.count:,} include"
     if block.takes > 1:
         takes = f"up to {block.takes:,}" if block.rows and block.rows.takes else f"{block.takes:,}"
-        text += f", × {takes} takes" if " " in text else f" × {takes} takes"
+        is_product = text == factors
+        text += f" × {takes} takes" if is_product else f", × {takes} takes"
     return text
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from batchgen.endpoint import Endpoint
+from batchgen.job import Json
 from batchgen.settings import ALSO_CALLED, OPTIONS
 
 OUTSIDE_ONLY = ("batch", "run", "sweeps")
@@ -26,9 +27,6 @@ OF_BLOCKS = (
 )
 OF_MANIFEST = ("batch", *OF_BLOCKS, "sweeps", "run")
 OF_SWEEP = ("name", *OF_BLOCKS)
-
-# The keys that define variables, or use them: without one of them others seem to be wrong.
-DEFINING = frozenset({"grid", "prompt", "rows", "sweeps", "variables"})
 
 # A place for anchors.
 IGNORED = "x-"
@@ -65,13 +63,16 @@ _IN_PLACE = {
 }
 
 
-def meant_key(key: str, *, known: tuple[str, ...]) -> str | None:
+def meant_key(key: str, value: Json, *, known: tuple[str, ...]) -> str | None:
     """Return the key that another one was probably meant to be, or None."""
     tidy = key.strip().casefold().replace("-", "_").replace(" ", "_")
     if tidy == "vars":
-        return "rows"
+        return "variables" if isinstance(value, dict) else "rows"
+    if tidy in (*OUTSIDE_ONLY, *OPTIONS, *ALSO_CALLED):
+        return None
     near = get_close_matches(tidy, known, n=1)
-    return _ELSEWHERE.get(tidy) or (near[0] if near else None)
+    meant = _ELSEWHERE.get(tidy) or (near[0] if near else None)
+    return meant if meant in known else None
 
 
 def unknown_key(key: str, *, known: tuple[str, ...], endpoint: Endpoint) -> str:
@@ -95,6 +96,6 @@ def unknown_key(key: str, *, known: tuple[str, ...], endpoint: Endpoint) -> str:
         return f"'{key}' is called '{_ELSEWHERE[tidy]}' here."
     if "negative" in tidy:
         return endpoint.lacks(tidy)
-    near = meant_key(key, known=known)
-    guess = f" Did you mean '{near}'?" if near else ""
+    near = get_close_matches(tidy, known, n=1)
+    guess = f" Did you mean '{near[0]}'?" if near else ""
     return f"there is no key '{key}'.{guess} There are {', '.join(known)}."
