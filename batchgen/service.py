@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from batchgen.errors import UsageError
 
 DEFAULT_QUEUE_URL = "https://queue.fal.run"
 DEFAULT_PLATFORM_URL = "https://api.fal.ai/v1"
+
+# A name, or an address of either kind.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +65,13 @@ def find_service(environ: Mapping[str, str], *, env_file: Path | None = None) ->
             be read.
     """
     key = _key(environ if env_file is None else _read_key_file(env_file))
-    queue_url = _queue_url(environ)
+    name, url = _queue_url(environ)
+    queue_url = _checked(url, name)
     platform = environ.get("BATCHGEN_PLATFORM_URL", "").strip()
     if not platform and queue_url == DEFAULT_QUEUE_URL:
         platform = DEFAULT_PLATFORM_URL
     return Service(
-        queue_url=_checked(queue_url, "BATCHGEN_QUEUE_URL"),
+        queue_url=queue_url,
         platform_url=_checked(platform, "BATCHGEN_PLATFORM_URL") if platform else "",
         key=key,
     )
@@ -82,14 +87,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _queue_url(values: Mapping[str, str]) -> str:
+def _queue_url(values: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that names the queue, and its address."""
     if url := values.get("BATCHGEN_QUEUE_URL", "").strip():
-        return url
+        return "BATCHGEN_QUEUE_URL", url
     if host := values.get("FAL_QUEUE_RUN_HOST", "").strip():
-        return f"https://{host}"
+        return "FAL_QUEUE_RUN_HOST", f"https://{host}"
     if host := values.get("FAL_RUN_HOST", "").strip():
-        return f"https://queue.{host}"
-    return DEFAULT_QUEUE_URL
+        return "FAL_RUN_HOST", f"https://queue.{host}"
+    return "BATCHGEN_QUEUE_URL", DEFAULT_QUEUE_URL
 
 
 def _key(values: Mapping[str, str]) -> str:
@@ -111,16 +117,17 @@ def _plain(key: str) -> str:
 
 
 def _checked(url: str, name: str) -> str:
-    parts = urlsplit(url)
     try:
-        port_is_fine = parts.port is None or parts.port > 0
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        port_is_fine = False
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
-        raise UsageError(f"{name} is {url!r}: write an address such as https://queue.fal.run")
+        parts, host, port = urlsplit(""), "", None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(f"{name} may hold a scheme, a host, a port and a path, and nothing else")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    is_host = _HOST.fullmatch(host) and port != 0 and not parts.netloc.endswith(":")
+    if parts.scheme not in ("http", "https") or not is_host:
+        raise UsageError(f"{name} makes {url!r}: write an address such as https://queue.fal.run")
+    if parts.scheme == "http" and not is_loopback(host):
         raise UsageError(
             f"{name} is {url!r}: over plain http the key could be read on its way. Write https "
             "(http is taken for this machine only)"
