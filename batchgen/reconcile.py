@@ -34,7 +34,8 @@ class Lost:
         endpoint: Where it was sent.
         input: What was sent.
         account: The digest of the key that it was sent with.
-        has_later_end: Whether a request that this batch sent after it has finished.
+        has_later_end: Whether a request that this batch sent to the same endpoint after it has
+            finished.
     """
 
     number: int
@@ -53,10 +54,10 @@ class Evidence:
         entries: Its entries, from an hour before the first of the lost submissions on.
         is_whole: Whether every page was read.
         account: The digest of the key that it was read with.
-        known: Request ids of the history that stand on a row of the journal, and the time of
-            their `submitted` row, in UTC.
+        known: Request ids of the history that stand on a row of the journal, and when the intent
+            of each was recorded, in UTC.
         accounts: Digests that known requests were sent under.
-        finished: Known requests that have ended.
+        finished: Known requests that the service has finished.
     """
 
     entries: Sequence[HistoryEntry]
@@ -105,11 +106,7 @@ def settle(
         now: The time, in UTC.
         unknown_after: How long the history may take to show a request.
     """
-    free = [
-        entry
-        for entry in evidence.entries
-        if entry.request_id and entry.request_id not in evidence.known
-    ]
+    free = [entry for entry in evidence.entries if entry.request_id not in evidence.known]
     free.sort(key=lambda entry: (entry.sent_at is None, entry.sent_at or now))
     verdicts = []
     for lost in sorted(submissions, key=lambda one: one.at):
@@ -128,14 +125,35 @@ def is_entry_of(entry: HistoryEntry, lost: Lost) -> bool:
     """Say whether an entry of the history is this submission.
 
     Every key and value that was sent is in its input (the service may have added others), and it
-    was sent no earlier than an hour before the intent was recorded.
+    was sent no earlier than an hour before the intent was recorded. One that names no request
+    cannot be gone on with.
     """
-    if entry.input is None or entry.sent_at is None:
+    return bool(entry.request_id) and _is_whole(entry) and _could_be(entry, lost)
+
+
+def _is_whole(entry: HistoryEntry) -> bool:
+    return entry.input is not None and entry.sent_at is not None
+
+
+def _could_be(entry: HistoryEntry, lost: Lost) -> bool:
+    """Say whether nothing that an entry says speaks against its being this submission."""
+    if entry.sent_at is not None and entry.sent_at < lost.at - CLOCK_SLACK:
         return False
-    if entry.sent_at < lost.at - CLOCK_SLACK:
-        return False
-    missing = object()
-    return all(entry.input.get(key, missing) == value for key, value in lost.input.items())
+    if entry.input is None:
+        return True
+    given = entry.input
+    return all(key in given and _is_same(given[key], value) for key, value in lost.input.items())
+
+
+def _is_same(one: Json, other: Json) -> bool:
+    """Compare as JSON does: `true` is no 1, and 1.0 is one."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+    return one == other
 
 
 def _doubt(
@@ -156,13 +174,11 @@ def _doubt(
         return "the history could not be read whole"
     if lost.account not in (evidence.account, *evidence.accounts):
         return "it was sent with another key, whose history this may not be"
-    since = lost.at - CLOCK_SLACK
-    if any(
-        (entry.input is None or entry.sent_at is None)
-        and (entry.sent_at is None or entry.sent_at >= since)
-        for entry in free
-    ):
+    doubtful = next((entry for entry in free if _could_be(entry, lost)), None)
+    if doubtful is not None and not _is_whole(doubtful):
         return "the history shows requests without their input"
+    if doubtful is not None:
+        return "the history shows it without a request id"
     if lost.has_later_end and not any(
         sent_at > lost.at and request_id in evidence.finished
         for request_id, sent_at in evidence.known.items()

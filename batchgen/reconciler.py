@@ -166,7 +166,7 @@ class Reconciler:
             accounts=frozenset(trace.accounts),
             finished=frozenset(trace.finished),
         )
-        later = trace.last_finished_at
+        later = trace.last_finished.get(endpoint)
         group = [
             replace(lost, has_later_end=later is not None and later > lost.at) for lost in group
         ]
@@ -204,50 +204,73 @@ class Reconciler:
         self.said.pop(number, None)
 
 
+# Ends of ours, of which the service need not know anything.
+_OWN_ENDS = frozenset({"lost", "uncertain"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An attempt that has not ended: when its intent was recorded, where to, and as whom."""
+
+    at: datetime
+    endpoint: str
+    account: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Trace:
     """What the journal knows of some request ids.
 
     Attributes:
-        known: Those that stand on a row, and when they were submitted, in UTC.
+        known: Those that stand on a row, and when the intent of each was recorded, in UTC. Of an
+            adopted one that is long before its `submitted` row.
         accounts: Digests of the keys that they were sent with.
-        finished: Those that have ended.
-        last_finished_at: When the youngest request that has ended was submitted, of all there are.
+        finished: Those that the service has finished.
+        last_finished: Of all there are: by endpoint, when the intent was recorded of the youngest
+            request that the service has finished.
     """
 
     known: dict[str, datetime] = field(default_factory=dict)
     accounts: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
-    last_finished_at: datetime | None = None
-    _open: dict[tuple[str, int], tuple[str, datetime]] = field(default_factory=dict)
+    last_finished: dict[str, datetime] = field(default_factory=dict)
+    _open: dict[tuple[str, int], _Sent] = field(default_factory=dict)
 
     def note(self, entry: Entry, wanted: frozenset[str]) -> None:
         """Take one row of the journal into account."""
         attempt = (entry.job_id, entry.attempt)
-        at = parse_timestamp(entry.at)
-        match entry.state:
-            case AttemptState.SUBMITTING:
-                account = entry.detail.get("account")
-                self._open[attempt] = (account if isinstance(account, str) else "", at)
-            case AttemptState.SUBMITTED:
-                account, _ = self._open.get(attempt, ("", at))
-                self._open[attempt] = (account, at)
-                if entry.request is not None and entry.request.request_id in wanted:
-                    self.known[entry.request.request_id] = at
-                    self.accounts.add(account)
-            case AttemptState.UNKNOWN:
-                pass
-            case _:
-                _, submitted_at = self._open.pop(attempt, ("", at))
-                self._note_end(entry, submitted_at)
+        if entry.state is AttemptState.SUBMITTING:
+            account, endpoint = entry.detail.get("account"), entry.detail.get("endpoint")
+            self._open[attempt] = _Sent(
+                at=parse_timestamp(entry.at),
+                endpoint=endpoint if isinstance(endpoint, str) else "",
+                account=account if isinstance(account, str) else "",
+            )
+        elif entry.state is AttemptState.SUBMITTED:
+            self._note_request(entry, self._open.get(attempt), wanted)
+        elif entry.state is not AttemptState.UNKNOWN:
+            self._note_end(entry, self._open.pop(attempt, None))
 
-    def _note_end(self, entry: Entry, submitted_at: datetime) -> None:
-        if entry.request is None:
+    def _note_request(self, entry: Entry, sent: _Sent | None, wanted: frozenset[str]) -> None:
+        request_id = entry.request.request_id if entry.request is not None else ""
+        if sent is not None and request_id in wanted:
+            self.known[request_id] = sent.at
+            self.accounts.update({sent.account} - {""})
+
+    def _note_end(self, entry: Entry, sent: _Sent | None) -> None:
+        if entry.request is None or sent is None or not _is_finished(entry):
             return
         if entry.request.request_id in self.known:
             self.finished.add(entry.request.request_id)
-        if self.last_finished_at is None or submitted_at > self.last_finished_at:
-            self.last_finished_at = submitted_at
+        last = self.last_finished.get(sent.endpoint, sent.at)
+        self.last_finished[sent.endpoint] = max(last, sent.at)
+
+
+def _is_finished(entry: Entry) -> bool:
+    """Say whether a row ends a request because the service has finished it."""
+    if entry.state is AttemptState.COMPLETED:
+        return True
+    return entry.state is AttemptState.FAILED and entry.detail.get("error_type") not in _OWN_ENDS
 
 
 def trace_requests(journal: Path, ids: Iterable[str]) -> Trace:
