@@ -30,7 +30,20 @@ Exit codes: 0 planned, 2 the command or the manifest is wrong.
 
 # Options of `run` that change nothing about a plan. They are taken, so that a line can be
 # planned as it is run, and not shown.
-SILENT = frozenset({"dry_run", "yes", "env_file", "quiet", "verbose", "concurrency", "timeout"})
+SILENT = frozenset(
+    {
+        "concurrency",
+        "dry_run",
+        "env_file",
+        "max_failures",
+        "quiet",
+        "timeout",
+        "unknown_after",
+        "until",
+        "verbose",
+        "yes",
+    }
+)
 
 
 @click.command("plan", help=HELP, short_help="Show what would run and what it would cost.")

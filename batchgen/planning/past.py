@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,16 +66,21 @@ def _last_rows(ledger: Path, width: int) -> Iterator[list[str]]:
         tail = file.read()
     starts = [match.start() for match in _ROW_START.finditer(tail)]
     for start, end in pairwise([*starts, len(tail)]):
-        record = tail[start:end]
-        if not record.endswith(b"\n"):
-            continue
-        cells = next(csv.reader([record.decode(errors="replace")]), [])
+        cells = _cells(tail[start:end])
         if len(cells) == width:
             yield cells
 
 
+def _cells(record: bytes) -> list[str]:
+    """Return the cells of a row; none where it is torn."""
+    with suppress(csv.Error):
+        if record.endswith(b"\n"):
+            return next(csv.reader([record.decode(errors="replace")], strict=True), [])
+    return []
+
+
 def _per_minute(times: Sequence[str]) -> float | None:
-    moments = sorted(parse_timestamp(time) for time in times if time)
+    moments = sorted(moment for moment in map(_moment, times) if moment is not None)
     last_run = moments[-1:]
     for moment in reversed(moments[:-1]):
         if last_run[-1] - moment > SILENCE:
@@ -84,3 +90,11 @@ def _per_minute(times: Sequence[str]) -> float | None:
     if len(last_run) < LEAST_IMAGES or not took:
         return None
     return (len(last_run) - 1) / (took / timedelta(minutes=1))
+
+
+def _moment(time: str) -> datetime | None:
+    """Return a time of the ledger; None where somebody has written something else there."""
+    try:
+        return parse_timestamp(time)
+    except ValueError:
+        return None
