@@ -10,6 +10,7 @@ from batchgen.job import Json
 from batchgen.manifest.axes import Axis
 from batchgen.manifest.axis_values import load_axes
 from batchgen.manifest.block import Block, DrawRule
+from batchgen.manifest.checks import check_variables
 from batchgen.manifest.exclusion import Excluder
 from batchgen.manifest.holes import Holes
 from batchgen.manifest.inclusion import load_include
@@ -91,6 +92,7 @@ class BlockLoader:
             seed=seeding.rule,
         )
         if not found.is_whole:
+            found.check_names_alone(maker)
             return None
         main = found.main()
         return Block(
@@ -173,6 +175,17 @@ class _Found:
         has_table = bool(self.rows and self.rows.is_manifest and PROMPT in self.rows.columns)
         if not (has_table or self.intake.has_prompt or PROMPT in is_set):
             self.reading.mistake(self._no_prompt())
+
+    def check_names_alone(self, maker: JobMaker) -> None:
+        """Note variables that nothing defines, where not all values can be tried out."""
+        if "rows" in self.section.keys and self.rows is None:
+            return
+        grid = self.section.keys.get("grid")
+        axes = grid.value if grid and isinstance(grid.value, dict) else {}
+        inner = (name for axis in self.axes for name in axis.names)
+        check_variables(
+            maker, known={*self.names, *axes, *inner}, keys=self.section.keys, reading=self.reading
+        )
 
     def main(self) -> Region:
         """Return rows × axes, without what is excluded."""

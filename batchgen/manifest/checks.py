@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import islice
 
 from batchgen.errors import Mistake
 from batchgen.manifest.block import Block
 from batchgen.manifest.holes import value_at
+from batchgen.manifest.job_maker import JobMaker
 from batchgen.manifest.reading import Part, Reading, Spot
 from batchgen.manifest.region import Values
 from batchgen.manifest.tables import Row
@@ -53,6 +55,27 @@ def check_templates(block: Block, *, keys: Mapping[str, Part], reading: Reading)
     check = _Check(block=block, keys=keys, reading=reading)
     for case in check.cases():
         check.try_out(case)
+
+
+def check_variables(
+    maker: JobMaker, *, known: Collection[str], keys: Mapping[str, Part], reading: Reading
+) -> None:
+    """Note variables of templates that nothing defines, without rendering anything.
+
+    Args:
+        maker: The block's templates.
+        known: What there is.
+        keys: The block's keys and their places.
+        reading: The manifest.
+    """
+    late = {"prompt": {"repeat", "row"}, "filename": {"repeat", "row", "seed", "job_id"}}
+    for key, template in (("prompt", maker.prompt), ("filename", maker.filename)):
+        names = template.variables if template else frozenset()
+        for name in sorted(names.difference(known, late[key])):
+            near = get_close_matches(name, known, n=1)
+            guess = f" Did you mean '{near[0]}'?" if near else ""
+            text = f"{key}: there is no variable '{name}'.{guess}"
+            reading.mistake(text, at=keys[key].spot)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class _Notes:
                 f"axis '{axis.name}' changes nothing: the prompt does not read it and it is no "
                 f"parameter, so its {len(axis):,} values make the same job. Write "
                 f"{{{{ {readable(axis)} }}}} in the prompt, or name it in key:."
-                f"{self._near(axis.name)}"
+                f"{self._near(axis.name)}{self._unsent(axis.name)}"
             )
         if "prompt" in axis.sets and any("{{" in (printed(value) or "") for value in axis.values):
             yield (
@@ -184,6 +184,12 @@ class _Notes:
         entries = part.value if part and isinstance(part.value, list) else []
         excluded = {name for entry in entries if isinstance(entry, dict) for name in entry}
         return frozenset(excluded | (filename.variables if filename else frozenset()))
+
+    def _unsent(self, name: str) -> str:
+        """Return how to send a name to an endpoint of which nothing is known."""
+        if self.block.maker.endpoint.described:
+            return ""
+        return f" To send it, give it a default: parameters: {{{name}: …}}."
 
     def _near(self, name: str) -> str:
         """Return a guess at the parameter that a name was meant to be."""

@@ -176,8 +176,9 @@ class _Check:
 
     def _warn_of_braces(self) -> None:
         if self._braces:
+            prompts = "1 prompt has" if self._braces == 1 else f"{self._braces:,} prompts have"
             self.reading.warn(
-                f"{self.name}: {self._braces:,} prompts have {{{{ in them and are sent as they "
-                "are, because rows are data. To fill them in, make the table the manifest: "
+                f"{self.name}: {prompts} {{{{ in a cell, which is sent as it is, because rows are "
+                "data. Where a table is the manifest, its prompts are templates: "
                 f"batchgen plan {self.name}"
             )

@@ -72,6 +72,8 @@ def meant_key(key: str, value: Json, *, known: tuple[str, ...]) -> str | None:
         return None
     near = get_close_matches(tidy, known, n=1)
     meant = _ELSEWHERE.get(tidy) or (near[0] if near else None)
+    if meant == "sweeps" and not isinstance(value, list):
+        return None
     return meant if meant in known else None
 
 
