@@ -58,7 +58,9 @@ def model_failure(
         "type": said or error_type,
         "url": f"{_ERRORS_PAGE}{error_type}",
     }
-    headers = {RETRYABLE_HEADER: "true" if status >= 500 else "false"}
+    # A service further down may do better the next time, whatever code tells of it.
+    may_pass = status >= 500 or error_type.startswith("downstream_service")
+    headers = {RETRYABLE_HEADER: "true" if may_pass else "false"}
     return Failure(
         error_type=said or error_type,
         status=status,
