@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -26,6 +26,7 @@ class Axis:
         intake: Which names set a parameter.
         settled: For each value the parameters that it sets; empty where none sets any.
         weights: How likely each value is where jobs are drawn; empty if all are alike.
+        line: Returns where a value stands, as `m.yaml:7`, or `""`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Axis:
     intake: Intake
     settled: Sequence[Mapping[str, Json]] = ()
     weights: Sequence[Decimal] = ()
+    line: Callable[[int], str] = lambda _: ""
     _made: dict[int, Value] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -66,6 +68,7 @@ class Axis:
                 {self.name: self.values[number]},
                 settled=self.settled[number] if self.settled else {},
                 intake=self.intake,
+                line=self.line(number) if len(self.values) <= _REMEMBERED else "",
             )
             if len(self._made) < _REMEMBERED:
                 self._made[number] = made

@@ -66,6 +66,7 @@ class _Loader:
             intake=intake,
             settled=settled if any(settled) else (),
             weights=weights,
+            line=lambda number: self._line(found[number]),
         )
 
     def _find(self) -> Iterator[_Found]:
@@ -179,6 +180,12 @@ class _Loader:
                 except ValueError as error:
                     self._note(entry, str(error), key=None if name == self.name else name)
         return settled
+
+    def _line(self, entry: _Found) -> str:
+        if entry.file:
+            return f"{entry.file}:{entry.line}"
+        line, _ = self.reading.place(entry.spot, key=entry.is_key)
+        return f"{self.reading.file}:{line}" if line else ""
 
     def _note(self, entry: _Found, text: str, *, key: str | None = None) -> None:
         if entry.file:

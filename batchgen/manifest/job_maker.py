@@ -210,7 +210,15 @@ class JobMaker:
 
 
 def _line(values: Values) -> str:
-    for value in values:
-        if value.line:
-            return value.line
-    return ""
+    """Return where a row stands; of a job without one, where all of its values do."""
+    if not values:
+        return ""
+    line = values[0].line
+    if values[0].is_row:
+        return line
+    file = line.rpartition(":")[0]
+    for value in values[1:]:
+        if value.line and value.line != values[0].line:
+            other, _, number = value.line.rpartition(":")
+            line += f", {number if other == file else value.line}"
+    return line

@@ -26,6 +26,7 @@ class Value:
         seed: The seed that it sets, or None.
         template: A prompt of a CSV manifest, which is a template; or None.
         line: Where it stands, as `products.csv:17`, or `""`.
+        is_row: Whether it is a row.
     """
 
     scope: Mapping[str, Json]
@@ -36,6 +37,7 @@ class Value:
     seed: int | None = None
     template: Json = None
     line: str = ""
+    is_row: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ def make_value(
         seed=seed if isinstance(seed, int) else None,
         template=template,
         line=line,
+        is_row=row is not None,
     )
 
 
