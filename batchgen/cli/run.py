@@ -12,9 +12,9 @@ from batchgen.cli.options import parse_options, run_options
 
 HELP = """Run a manifest; run it again to go on where it stopped.
 
-Every image goes to disk, every job gets its row in jobs/<batch>/ledger.csv, and nothing is ever
-paid twice: a request is sent again only when it is certain that the first was not accepted, or
-when the service says that it failed.
+Every image goes to disk, every job gets its row in jobs/<batch>/ledger.csv, and nothing is bought
+twice by itself: a request is sent again only when it is certain that the first was not accepted,
+or when the service says that it failed.
 
 \b
     batchgen run shots.yaml --limit 1          one image first
