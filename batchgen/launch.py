@@ -218,12 +218,7 @@ def _assemble(
             course=run.course,
             monotonic=clock.monotonic,
         ),
-        gate=Gate(
-            window=Window(cap=settings.concurrency),
-            rate=Spacing(per_s=settings.rate.per_s if settings.rate else None),
-            folder=run.batch.folder,
-            until_at=_until_at(settings, clock.now()),
-        ),
+        gate=_gate(run),
         guard=FailureGuard(limit=settings.max_failures),
         course=run.course,
         progress=run.progress,
@@ -239,6 +234,16 @@ def _assemble(
         clock=clock,
     )
     return Runner(batch=run.batch, recovery=recovery, dispatcher=dispatcher, course=run.course)
+
+
+def _gate(run: Parts) -> Gate:
+    settings = run.settings
+    return Gate(
+        window=Window(cap=settings.concurrency),
+        rate=Spacing(per_s=settings.rate.per_s if settings.rate else None),
+        folder=run.batch.folder,
+        until_at=_until_at(settings, run.clock.now()),
+    )
 
 
 def _todo(
