@@ -107,8 +107,8 @@ class RowReader:
             self.end = start
             file.seek(start)
             for begin, record in _records(file, start):
-                cells = _parse(record)
-                if cells is None or len(cells) != len(self.columns):
+                cells = self._parse_row(record)
+                if cells is None:
                     self._judge_tail(file, begin, record)
                     return
                 self.end = begin + len(record)
@@ -119,10 +119,17 @@ class RowReader:
         with self._open() as file:
             file.seek(start)
             record = next(_records(file, start), (start, b""))[1]
-        cells = _parse(record)
-        if cells is None or len(cells) != len(self.columns):
+        cells = self._parse_row(record)
+        if cells is None:
             raise LedgerError(f"{self.path.name}: no row begins at byte {start}")
         return cells
+
+    def _parse_row(self, record: bytes) -> list[str] | None:
+        """Return the cells of a record, or None if it is not one of the file's rows."""
+        if self._first_cell.match(record) is None:
+            return None
+        cells = _parse(record)
+        return cells if cells is not None and len(cells) == len(self.columns) else None
 
     def _open(self) -> BinaryIO:
         try:
@@ -169,8 +176,7 @@ class RowReader:
         while 0 < line < len(tail):
             if self._first_cell.match(tail, line):
                 _, record = next(_records(BytesIO(tail[line:]), 0))
-                cells = _parse(record)
-                if cells is not None and len(cells) == len(self.columns):
+                if self._parse_row(record) is not None:
                     return True
             line = tail.find(b"\n", line) + 1
         return False
