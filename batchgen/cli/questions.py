@@ -6,12 +6,13 @@ prices' upper bound and the budget decide first whether a question can arise at 
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.cli.errand import Errand
 from batchgen.cli.next_command import next_command
-from batchgen.cli.plan_text import counted, day
+from batchgen.cli.plan_text import WIDTH, counted, day
 from batchgen.cli.plan_view import counting_line
 from batchgen.cli.talk import ask, is_watched, say
 from batchgen.errors import UsageError
@@ -170,11 +171,14 @@ def _leaving_text(errand: Errand, prospect: Prospect) -> str:
     resume = next_command("resume", errand.batch.folder, jobs_dir=errand.options.jobs_dir)
     state = errand.batch.state
     since = f"of {day(state.frozen.at)} " if state is not None and state.frozen is not None else ""
+    loss = (
+        f"This run keeps {f'{kept:,}' if kept else 'none'} of the {paid.images:,} images that the "
+        f"batch has paid for (${paid.paid_usd:,.2f}): {keys} {verb} changed"
+        f"{'' if kept else ' in every job'}."
+    )
     return "\n".join(
         (
-            f"This run keeps {f'{kept:,}' if kept else 'none'} of the {paid.images:,} images that "
-            f"the batch has paid for (${paid.paid_usd:,.2f}): {keys} {verb} changed"
-            f"{'' if kept else ' in every job'}.",
+            *textwrap.wrap(loss, WIDTH),
             f"It would make {images:,} new ones{cost}.",
             "  It is meant:              add --yes",
             "  Keep the two apart:       give it another name (batch: in the manifest)",

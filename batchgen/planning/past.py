@@ -95,6 +95,7 @@ def _per_minute(times: Sequence[str]) -> float | None:
 def _moment(time: str) -> datetime | None:
     """Return a time of the ledger; None where somebody has written something else there."""
     try:
-        return parse_timestamp(time)
+        moment = parse_timestamp(time)
     except ValueError:
         return None
+    return moment if moment.tzinfo else None
