@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
-from batchgen.attempt import JOURNAL_FIRST_CELL, Request, job_from, parse_entry, parse_timestamp
+from batchgen.attempt import Request, job_from
 from batchgen.batch import Batch
 from batchgen.binding import check_queue
 from batchgen.clock import Clock, real_clock
-from batchgen.csv_file import RowReader
 from batchgen.errors import AccountError, UsageError
-from batchgen.job import job_id_of, number_of
+from batchgen.job import Json, job_id_of, number_of
 from batchgen.launch import tidy
-from batchgen.outcome import Failed, image_urls
+from batchgen.outcome import Failed
+from batchgen.paid_twice import PaidTwice, find_paid_twice
 from batchgen.platform_client import PlatformClient
-from batchgen.reconcile import CLOCK_SLACK, Lost, is_entry_of
-from batchgen.reconciler import FUTURE, NOT_IN_HISTORY, Reconciler, read_history, trace_requests
+from batchgen.reconciler import Reconciler
 from batchgen.records import Records
 from batchgen.run_log import log_to
 from batchgen.service import Service
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
+from batchgen.trace import trace_requests
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaidTwice:
-    """A submission that turned up after it had been sent again.
-
-    Attributes:
-        job_id: The job.
-        request_id: The request that turned up.
-        urls: Where its images are, as far as the history tells.
-    """
-
-    job_id: str
-    request_id: str
-    urls: tuple[str, ...]
+# What can be given up by hand.
+_GIVEN_UP = (AttemptState.UNKNOWN, AttemptState.SUBMITTED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,12 +39,14 @@ class Settled:
         given_up: Jobs that were given up by hand.
         unknown: Jobs that are still unknown, and why.
         paid_twice: Submissions that turned up after they had been sent again.
+        not_looked_up: Why nobody can tell whether more of these turned up; `""` where it is known.
     """
 
     adopted: dict[str, str] = field(default_factory=dict)
     given_up: list[str] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     paid_twice: list[PaidTwice] = field(default_factory=list)
+    not_looked_up: str = ""
 
 
 async def settle_batch(
@@ -64,8 +54,8 @@ async def settle_batch(
     *,
     service: Service,
     unknown_after: timedelta,
-    adopt: Mapping[str, str],
-    give_up: Sequence[str],
+    adopt: Sequence[tuple[str, str]] = (),
+    give_up: Sequence[str] = (),
     clock: Clock | None = None,
 ) -> Settled:
     """Settle what can be settled, and say what could not.
@@ -74,7 +64,7 @@ async def settle_batch(
         batch: Its folder.
         service: The queue and its platform.
         unknown_after: How long the history may take to show a request.
-        adopt: By hand: a job's id and the id of its request.
+        adopt: By hand: ids of jobs, each with the id of its request.
         give_up: By hand: jobs whose unknown or open request is written off.
         clock: Time and chance; the machine's if None.
 
@@ -109,7 +99,9 @@ async def settle_batch(
                 )
                 await _look_up(reconciler, settled)
                 if platform is not None:
-                    settled.paid_twice = await _find_paid_twice(records, platform, clock)
+                    settled.paid_twice, settled.not_looked_up = await find_paid_twice(
+                        batch.journal_path, platform, clock
+                    )
         tidy(batch, record)
         return settled
 
@@ -127,35 +119,63 @@ async def _mark_unknown(records: Records) -> None:
 
 
 async def _settle_by_hand(
-    records: Records, settled: Settled, *, adopt: Mapping[str, str], give_up: Sequence[str]
+    records: Records,
+    settled: Settled,
+    *,
+    adopt: Sequence[tuple[str, str]],
+    give_up: Sequence[str],
 ) -> None:
-    known = trace_requests(records.journal.path, adopt.values()).known
-    for request_id in adopt.values():
-        if request_id in known:
-            raise UsageError(f"request {request_id} is on record already. Nothing was changed.")
-    states = (AttemptState.UNKNOWN, AttemptState.SUBMITTED)
-    adopted = {one: _standing(records, one, AttemptState.UNKNOWN) for one in adopt}
-    written_off = {one: _standing(records, one, *states) for one in give_up}
-    for job_id, standing in adopted.items():
+    _check_by_hand(records, adopt, give_up)
+    for job_id, request_id in adopt:
+        standing = _standing(records, job_id, AttemptState.UNKNOWN)
         job = job_from(records.entry_at(standing.started))
-        request = Request(request_id=adopt[job_id])
-        detail = {"adopted": True, "by_hand": True}
+        request = Request(request_id=request_id)
+        detail: dict[str, Json] = {"adopted": True, "by_hand": True}
         await records.submitted(job, standing, request, detail=detail)
-        settled.adopted[job_id] = request.request_id
-    for job_id, standing in written_off.items():
-        job = job_from(records.entry_at(standing.started))
-        last_request = records.entry_at(standing.last).request
-        text = "given up by hand; it may have been made and charged"
-        ending = Failed(error_type="uncertain", message=text)
-        await records.failed(job, standing, last_request, ending)
-        await records.job_failed(
-            job,
-            standing,
-            error_type="uncertain",
-            error=text,
-            request_id=last_request.request_id if last_request else "",
-        )
+        settled.adopted[job_id] = request_id
+    for job_id in dict.fromkeys(give_up):
+        await _give_up(records, _standing(records, job_id, *_GIVEN_UP))
         settled.given_up.append(job_id)
+
+
+def _check_by_hand(
+    records: Records, adopt: Sequence[tuple[str, str]], give_up: Sequence[str]
+) -> None:
+    """Refuse what does not fit before any of it is done.
+
+    Raises:
+        UsageError: A job is named twice, or is none of those that can be settled; a request is on
+            record, or named twice.
+    """
+    jobs = Counter([job_id for job_id, _ in adopt] + list(dict.fromkeys(give_up)))
+    requests = Counter(request_id for _, request_id in adopt)
+    for what, counted in (("job", jobs), ("request", requests)):
+        twice = next((one for one, count in counted.items() if count > 1), None)
+        if twice is not None:
+            raise UsageError(f"{what} {twice} is named twice. Nothing was settled.")
+    known = trace_requests(records.journal.path, requests).known
+    if known:
+        raise UsageError(f"request {next(iter(known))} is on record already. Nothing was settled.")
+    for job_id, _ in adopt:
+        _standing(records, job_id, AttemptState.UNKNOWN)
+    for job_id in give_up:
+        _standing(records, job_id, *_GIVEN_UP)
+
+
+async def _give_up(records: Records, standing: Standing) -> None:
+    """Write an unknown or open request off: it counts as paid."""
+    job = job_from(records.entry_at(standing.started))
+    request = records.entry_at(standing.last).request
+    text = "given up by hand; it may have been made and charged"
+    ending = Failed(error_type="uncertain", message=text)
+    await records.failed(job, standing, request, ending)
+    await records.job_failed(
+        job,
+        standing,
+        error_type=ending.error_type,
+        error=text,
+        request_id=request.request_id if request else "",
+    )
 
 
 def _standing(records: Records, job_id: str, *states: AttemptState) -> Standing:
@@ -165,61 +185,19 @@ def _standing(records: Records, job_id: str, *states: AttemptState) -> Standing:
         found = "is not in this batch" if standing is None else f"is {standing.state}"
         raise UsageError(
             f"job {job_id} {found}; this settles one that is {' or '.join(states)}. "
-            "Nothing was changed."
+            "Nothing was settled."
         )
     return standing
 
 
 async def _look_up(reconciler: Reconciler, settled: Settled) -> None:
-    if reconciler.unknown and not reconciler.records.service.key:
+    has_key = bool(reconciler.records.service.key)
+    if reconciler.unknown and not has_key and not settled.adopted and not settled.given_up:
         raise AccountError("there is no key to look the unknown ones up with", cause="key", http=0)
     for one in await reconciler.look():
         if one.request is not None:
             settled.adopted[one.job.job_id] = one.request.request_id
     settled.unknown = {
-        job_id_of(number): reconciler.said.get(number, "") for number in sorted(reconciler.unknown)
+        job_id_of(number): reconciler.said.get(number, "") if has_key else "there is no key"
+        for number in sorted(reconciler.unknown)
     }
-
-
-async def _find_paid_twice(
-    records: Records, platform: PlatformClient, clock: Clock
-) -> list[PaidTwice]:
-    """Find submissions that the history shows after all, and that were sent again."""
-    again = sent_again(records.journal.path)
-    found = []
-    for endpoint in sorted({lost.endpoint for _, lost in again}):
-        group = [(job_id, lost) for job_id, lost in again if lost.endpoint == endpoint]
-        start = min(lost.at for _, lost in group) - CLOCK_SLACK
-        entries, _ = await read_history(platform, endpoint, start=start, end=clock.now() + FUTURE)
-        known = trace_requests(records.journal.path, {one.request_id for one in entries}).known
-        free = [one for one in entries if one.request_id and one.request_id not in known]
-        for job_id, lost in group:
-            entry = next((one for one in free if is_entry_of(one, lost)), None)
-            if entry is not None:
-                free.remove(entry)
-                urls = tuple(filter(None, image_urls(entry.result or {})))
-                found.append(PaidTwice(job_id=job_id, request_id=entry.request_id, urls=urls))
-    return found
-
-
-def sent_again(journal: Path) -> list[tuple[str, Lost]]:
-    """Return the submissions that were sent again because the history did not show them."""
-    begun: dict[tuple[str, int], Lost] = {}
-    found: list[tuple[str, Lost]] = []
-    for row in RowReader(journal, first_cell=JOURNAL_FIRST_CELL):
-        entry = parse_entry(row.cells)
-        attempt = (entry.job_id, entry.attempt)
-        if entry.state is AttemptState.SUBMITTING:
-            job = job_from(entry)
-            begun[attempt] = Lost(
-                number=number_of(entry.job_id),
-                at=parse_timestamp(entry.at),
-                endpoint=job.endpoint,
-                input=job.input,
-                account=str(entry.detail.get("account", "")),
-            )
-        elif entry.state is not AttemptState.UNKNOWN:
-            lost = begun.pop(attempt, None)
-            if lost is not None and entry.detail.get("reason") == NOT_IN_HISTORY:
-                found.append((entry.job_id, lost))
-    return found

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchgen.cli.failure import answering
+from batchgen.cli.next_command import next_command
 from batchgen.cli.options import environment, jobs_dir_option, json_option
+from batchgen.job import Json
+
+if TYPE_CHECKING:
+    from batchgen.batch import Batch
+    from batchgen.settling import Settled
 
 HELP = """Settle the submissions whose fate is unknown.
 
@@ -94,31 +100,43 @@ def _reconcile(*, as_json: bool, given: dict[str, Any]) -> int:
         )
     code = 1 if settled.unknown or settled.paid_twice else 0
     if as_json:
-        document = {
-            "batch": batch.name,
-            "folder": str(batch.folder),
-            "adopted": settled.adopted,
-            "given_up": settled.given_up,
-            "unknown": settled.unknown,
-            "paid_twice": [
-                {"job_id": one.job_id, "request_id": one.request_id, "urls": list(one.urls)}
-                for one in settled.paid_twice
-            ],
-            "exit_code": code,
-        }
-        give(json.dumps(document, ensure_ascii=False, indent=1))
+        give(json.dumps(_as_json(batch, settled, code), ensure_ascii=False, indent=1))
     else:
-        give(describe(settled, batch=batch.name))
+        give(
+            describe(
+                settled,
+                batch=batch.name,
+                command=lambda verb, *options: next_command(
+                    verb, batch.folder, *options, jobs_dir=given["jobs_dir"]
+                ),
+            )
+        )
     return code
 
 
-def _pairs(adopt: tuple[str, ...]) -> dict[str, str]:
+def _as_json(batch: Batch, settled: Settled, code: int) -> dict[str, Json]:
+    return {
+        "batch": batch.name,
+        "folder": str(batch.folder),
+        "adopted": dict(settled.adopted),
+        "given_up": list(settled.given_up),
+        "unknown": dict(settled.unknown),
+        "paid_twice": [
+            {"job_id": one.job_id, "request_id": one.request_id, "urls": list(one.urls)}
+            for one in settled.paid_twice
+        ],
+        "not_looked_up": settled.not_looked_up,
+        "exit_code": code,
+    }
+
+
+def _pairs(adopt: tuple[str, ...]) -> list[tuple[str, str]]:
     from batchgen.errors import UsageError  # noqa: PLC0415 - with the others
 
-    pairs = {}
+    pairs = []
     for text in adopt:
-        job_id, equals, request_id = text.partition("=")
+        job_id, equals, request_id = (part.strip() for part in text.partition("="))
         if not equals or not job_id or not request_id:
             raise UsageError(f"--adopt is {text!r}. It takes JOB_ID=REQUEST_ID")
-        pairs[job_id] = request_id
+        pairs.append((job_id, request_id))
     return pairs

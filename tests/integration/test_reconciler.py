@@ -22,10 +22,11 @@ from batchgen.job import Job, number_of
 from batchgen.outcome import Completed, Failed, StillOpen
 from batchgen.platform_client import PlatformClient, PlatformLimits
 from batchgen.queue_client import Timeouts
-from batchgen.reconciler import NOT_IN_HISTORY, Reconciler, trace_requests
+from batchgen.reconciler import Reconciler
 from batchgen.retry import Backoff
 from batchgen.simulator import Kind, Simulator, SimulatorSettings
 from batchgen.state import AttemptState
+from batchgen.trace import NOT_IN_HISTORY, trace_requests
 from batchgen.worker import Accepted, Uncertain
 
 FOX = make_job("a fox", seed=1)
