@@ -174,12 +174,13 @@ class Responder:
         if answer.from_service:
             headers[REQUEST_ID_HEADER] = request_id or self._service.settings.new_id()
         settings = self._service.settings
+        now = settings.clock()
+        headers["Date"] = formatdate(now, usegmt=True)
         match answer.retry_after:
             case RetryAfter.SECONDS:
                 headers["Retry-After"] = f"{settings.retry_after_s:g}"
             case RetryAfter.DATE:
-                at = settings.clock() + settings.retry_after_s
-                headers["Retry-After"] = formatdate(at, usegmt=True)
+                headers["Retry-After"] = formatdate(now + settings.retry_after_s, usegmt=True)
             case None:
                 pass
         return headers

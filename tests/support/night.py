@@ -65,6 +65,7 @@ class Night:
         limit: int | None = None,
         sample: str = "",
         service: Service | None = None,
+        price_usd: Decimal | None = None,
         **settings: Any,
     ) -> Report:
         """Run a manifest and return the report."""
@@ -77,6 +78,7 @@ class Night:
             selection=Selection(sample=sample, limit=limit),
             progress=self.progress,
             began=began,
+            price_usd=price_usd,
             clock=self.time.clock,
         )
 
@@ -141,7 +143,7 @@ def detail(row: Row) -> Any:
 
 @asynccontextmanager
 async def night(
-    folder: Path, *, speed: float = 30.0, platform: bool = True, **settings: Any
+    folder: Path, *, speed: float = 60.0, platform: bool = True, **settings: Any
 ) -> AsyncIterator[Night]:
     """Start a simulated queue that runs as fast as the clock of the batch's runs."""
     time = QuickTime(speed=speed)
