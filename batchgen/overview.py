@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from batchgen.batch import Batch
 from batchgen.batch_state import BatchState
@@ -172,7 +173,8 @@ def look(
     if selected.was_drawn:
         former = sum_up_former(record, manifest, Selection(sample=state.sample))
     record.bill.limit_usd = settings.budget_usd
-    failures = list_failures(batch, record, selected.lines) if with_failures else None
+    lines = {number: _as_written(line, batch, state) for number, line in selected.lines.items()}
+    failures = list_failures(batch, record, lines) if with_failures else None
     return Overview(
         report=_report(batch, selected, tally, record, former),
         billed_usd=record.billed_usd,
@@ -239,6 +241,15 @@ def _select(
         if by_drawing and job_state(jobs_of[number]) is JobState.FAILED:
             selected.lines[number] = job.line
     return selected
+
+
+def _as_written(line: str, batch: Batch, state: BatchState) -> str:
+    """Return a place in the frozen manifest as one in the user's own: `shots.yaml:3`."""
+    frozen = state.frozen
+    if frozen is None or not frozen.source:
+        return line
+    kept = str(batch.folder / "manifests" / str(frozen.number) / frozen.file)
+    return f"{Path(frozen.source).name}{line[len(kept) :]}" if line.startswith(kept) else line
 
 
 def _read(batch: Batch, *, download: bool, is_running: bool) -> Record:

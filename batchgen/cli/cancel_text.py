@@ -123,7 +123,8 @@ def say_outcome(outcome: Outcome) -> None:
             f"  {outcome.unknown:,} unknown: sent, the answer was lost; what has no name cannot be "
             f"cancelled.  {outcome.command('status')}"
         )
-    say(f"  Go on:  {outcome.command('resume')}")
+    if outcome.was_running or outcome.open or outcome.cancellation.settled:
+        say(f"  Go on:  {outcome.command('resume')}")
 
 
 def _say_settled(outcome: Outcome) -> None:

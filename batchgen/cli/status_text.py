@@ -15,6 +15,9 @@ from batchgen.standing import Step
 # A status is read on a terminal of this width.
 COLUMNS = 100
 
+# So many kinds of failures are named, the others counted.
+MOST_KINDS = 3
+
 # The column in which texts begin.
 INDENT = 17
 
@@ -126,7 +129,9 @@ def _counts(overview: Overview) -> list[str]:
 
 def _types(overview: Overview) -> str:
     kinds = overview.report.tally.failed_by_type.most_common()
-    return " · ".join(f"{_shown(name)} {number:,}" for name, number in kinds)
+    shown = [f"{_shown(name)} {number:,}" for name, number in kinds[:MOST_KINDS]]
+    more = sum(number for _, number in kinds[MOST_KINDS:])
+    return " · ".join([*shown, f"others {more:,}"] if more else shown)
 
 
 def _former(overview: Overview) -> str:
@@ -165,15 +170,15 @@ def _unknowns(overview: Overview, command: Command, now: datetime) -> list[str]:
     first, last = (local_time(unknowns[end].sent_at, now=now) for end in (0, -1))
     when = f"at {first}" if first == last else f"between {first} and {last}"
     cost = f"${sum(one.cost_usd for one in unknowns):,.2f}"
-    said = (
-        f"{len(unknowns):,} requests were sent {when} and their answers were lost. "
-        f"They count as paid ({cost}) and are not sent again by themselves."
-    )
+    said = [
+        f"{len(unknowns):,} requests were sent {when}, and their answers were lost.",
+        f"They count as paid ({cost}) and are not sent again by themselves.",
+    ]
     if len(unknowns) == 1:
-        said = (
-            f"1 request was sent {when} and its answer was lost. "
-            f"It counts as paid ({cost}) and is not sent again by itself."
-        )
+        said = [
+            f"1 request was sent {when}, and its answer was lost.",
+            f"It counts as paid ({cost}) and is not sent again by itself.",
+        ]
     first_id = unknowns[0].job_id
     rows = {
         "Look again, free:": command("reconcile"),
@@ -181,7 +186,7 @@ def _unknowns(overview: Overview, command: Command, now: datetime) -> list[str]:
         "Write it off:": command("reconcile", "--give-up", first_id),
         "Send again (may be paid twice):": command("resume", "--on-unknown", "resubmit"),
     }
-    return [said, *(f"  {name:<33} {text}" for name, text in rows.items())]
+    return [*said, *(f"  {name:<33} {text}" for name, text in rows.items())]
 
 
 def _next(overview: Overview, command: Command) -> list[str]:

@@ -274,6 +274,19 @@ async def test_failed_jobs_are_listed_in_the_manifests_order_with_their_reasons(
     assert failures[0].seed.isdigit()
 
 
+async def test_a_job_of_a_grid_is_found_in_the_users_own_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "animals.yaml"
+    path.write_text('prompt: "a {{ animal }}"\ngrid: {animal: [fox]}\n', encoding="utf-8")
+    async with evening(tmp_path, seconds=0.0) as one:
+        one.queue.faults.script(on="run", nth=1, do="content_policy_violation")
+        await one.run(path)
+
+        failures = look(one.batch, with_failures=True).failures
+
+    assert failures is not None
+    assert [one.line.split(":")[0] for one in failures] == ["animals.yaml"]
+
+
 async def test_a_refusal_whose_row_was_never_written_has_its_reason_too(tmp_path: Path) -> None:
     async with evening(tmp_path, seconds=0.0) as one:
         one.queue.faults.script(on="submit", nth=1, do="submit_422")
