@@ -63,7 +63,8 @@ def _head(plan: Plan) -> Iterator[str]:
         begun += " (simulated: nothing is paid)"
     # One line whatever its length: it is what a script looks for.
     yield f"{report.batch:<{INDENT - 1}} {report.folder}      {begun}"
-    yield from _columns("manifest", str(plan.manifest or "in memory"), _shape(plan))
+    manifest = "in memory" if plan.manifest is None else str(plan.manifest.absolute())
+    yield from _columns("manifest", manifest, _shape(plan))
     if plan.selection.sample:
         yield from _columns("sample", plan.selection.sample, _sample(plan))
     if plan.fold is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,12 +35,32 @@ def show_plan(errand: Errand) -> int:
             price_usd=options.price_usd,
             watch=watch,
         )
+    command = planned_command(errand)
     if options.as_json:
-        document = plan.as_json(next_command=errand.command if plan.report.again else "")
+        document = plan.as_json(next_command=command if plan.report.again else "")
         give(json.dumps(document, ensure_ascii=False, indent=1))
     else:
-        give(describe(plan, command=errand.command))
+        give(describe(plan, command=command))
     return 0
+
+
+def planned_command(errand: Errand) -> str:
+    """Return the command that runs what was planned, and no more: with all its options."""
+    options = errand.options
+    parts = [errand.command]
+    for name, value in options.settings.items():
+        flag = name.removesuffix("_usd").replace("_", "-")
+        if isinstance(value, bool):
+            parts.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            parts.append(f"--{flag} {shlex.quote(value)}")
+    if options.limit is not None:
+        parts.append(f"--limit {options.limit}")
+    if options.price_usd is not None:
+        parts.append(f"--price {options.price_usd}")
+    if options.env_file is not None:
+        parts.append(f"--env-file {shlex.quote(str(options.env_file))}")
+    return " ".join(parts)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def resume_batch(reference: str, options: RunOptions, *, whole: bool) -> int:
             options=options,
             settings=merged_settings(manifest, options),
             selection=Selection(sample=sample, limit=options.limit),
-            command=_command_of_resume(batch, reference, options),
+            command=_command_of_resume(batch, reference, options, whole=whole),
             simulated=batch.state is not None and batch.state.simulated,
         )
     )
@@ -226,12 +226,13 @@ def _checked_sample(sample: str) -> str:
         raise UsageError(f"--{error}") from None
 
 
-def _command_of_resume(batch: Batch, reference: str, options: RunOptions) -> str:
+def _command_of_resume(batch: Batch, reference: str, options: RunOptions, *, whole: bool) -> str:
     """Return the command that goes on with a batch; a sample of one is begun from its manifest."""
     frozen = batch.state.frozen if batch.state is not None else None
     if options.sample and frozen is not None and frozen.source:
         return _command_of("run", frozen.source, options, simulate=False)
-    return _command_of("resume", reference, options, simulate=False)
+    command = _command_of("resume", reference, options, simulate=False)
+    return f"{command} --all" if whole and batch.state and batch.state.sample else command
 
 
 def _command_of(verb: str, subject: str, options: RunOptions, *, simulate: bool) -> str:

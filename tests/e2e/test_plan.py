@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pexpect
@@ -100,6 +101,7 @@ def test_a_line_for_run_can_be_planned_as_it_is(desk: Desk) -> None:
 
     assert said.code == 0
     assert "of the budget's $0.10" in said.out
+    assert "batchgen run animals.yaml --concurrency 5 --rate 2/s --budget 0.10" in said.out
     assert "warning          the budget of $0.10 ends the run after about 1 of 4 jobs" in said.out
 
 
@@ -126,6 +128,7 @@ def test_a_part_of_a_manifest(
 
     assert (found["jobs"], found["cost_usd"], found["sends"]) == (jobs, cost, sends)
     assert sum(found["reasons"].values()) == jobs
+    assert shlex.split(found["next"])[3:] == options, "what is planned is what is run"
 
 
 @pytest.mark.parametrize("subject", ["nothing", "nothing.yaml", "."])
@@ -185,7 +188,7 @@ def test_a_batch_is_planned_from_its_own_manifest_and_sample(begun: Desk, subjec
     assert said.out.splitlines()[-1] == "Nothing to do."
     assert "stays inside its sample of 2; --all lifts that." in said.err
     assert whole["reasons"] == {**dict.fromkeys(REASONS, 0), "done": 2, "new": 2}
-    assert whole["next"].startswith("batchgen resume ")
+    assert re.fullmatch(r"batchgen resume \S+ --all", whole["next"])
 
 
 def test_what_was_drawn_by_the_simulator_is_not_paid_for(begun: Desk) -> None:

@@ -197,8 +197,8 @@ def edit(desk: Desk, old: str, new: str) -> None:
 
 
 LEFT = """\
-This run keeps none of the 4 images that the batch has paid for ($0.24): prompt has
-changed in every job.
+This run keeps none of the 4 images that the batch has paid for ($0.24): prompt has changed in every
+job.
 It would make 4 new ones for $0.24.
   It is meant:              add --yes
   Keep the two apart:       give it another name (batch: in the manifest)
