@@ -95,13 +95,17 @@ class BlockLoader:
             found.check_names_alone(maker)
             return None
         main = found.main()
+        included = found.included(main)
+        if not main.grid.count and included is None:
+            at = section.keys["exclude"].spot
+            reading.mistake("exclude removes every combination.", at=at)
         return Block(
             name=section.name,
             maker=maker,
             rows=found.rows,
             axes=tuple(found.all_axes),
             main=main,
-            included=found.included(main),
+            included=included,
             draw=found.draw_rule(draw, main),
         )
 
@@ -198,8 +202,6 @@ class _Found:
         dimensions = excluder.holes.dimensions()
         excluder.warn_of_idle(dimensions)
         grid = Grid(dimensions, exclusions=excluder.holes.count)
-        if part and not grid.count and "include" not in self.section.keys:
-            self.reading.mistake("exclude removes every combination.", at=part.spot)
         return Region(rows=self.rows, axes=self.all_axes, grid=grid, repeat=self.repeat)
 
     def included(self, main: Region) -> Region | None:

@@ -44,7 +44,7 @@ def _shape(block: Block) -> str:
 
 def _factors(block: Block) -> Iterator[str]:
     if block.rows:
-        yield f"{len(block.rows):,} rows"
+        yield f"{len(block.rows):,} rows" if len(block.rows) > 1 else "1 row"
         if block.rows.several:
             names = (block.rows.parameters[number].name for number in block.rows.several)
             yield f"the values of {', '.join(names)} in their cells"
