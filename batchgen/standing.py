@@ -132,7 +132,8 @@ class Standing:
     @property
     def is_closed(self) -> bool:
         """Whether the ledger's job-level `failed` row belongs to the last journal row."""
-        return self.rows.is_failed and self.rows.finished_at == self.at
+        has_failed = self.state is not None and self.rows.is_failed
+        return has_failed and self.rows.finished_at == self.at
 
     @property
     def lacks_journal(self) -> bool:
