@@ -87,7 +87,13 @@ async def settle_batch(
                 platform = None
                 if service.platform_url and service.key:
                     platform = await stack.enter_async_context(
-                        PlatformClient(service.platform_url, service.key, now=clock.now)
+                        PlatformClient(
+                            service.platform_url,
+                            service.key,
+                            sleep=clock.sleep,
+                            jitter=clock.jitter,
+                            now=clock.now,
+                        )
                     )
                 reconciler = Reconciler(
                     records=records,
