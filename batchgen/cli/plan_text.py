@@ -63,14 +63,21 @@ def _head(plan: Plan) -> Iterator[str]:
         begun += " (simulated: nothing is paid)"
     # One line whatever its length: it is what a script looks for.
     yield f"{report.batch:<{INDENT - 1}} {report.folder}      {begun}"
-    manifest = "in memory" if plan.manifest is None else str(plan.manifest.absolute())
-    yield from _columns("manifest", manifest, _shape(plan))
+    yield from _columns("manifest", _manifest(plan), _shape(plan))
     if plan.selection.sample:
         yield from _columns("sample", plan.selection.sample, _sample(plan))
     if plan.fold is not None:
         yield from _labelled("folded", _folded(plan))
     for prices in plan.prices:
         yield from _columns("endpoint", prices.endpoint, _prices(prices.date, prices.lines))
+
+
+def _manifest(plan: Plan) -> str:
+    path, folder = plan.manifest, plan.report.folder
+    if path is None:
+        return "in memory"
+    # Of the copies that a batch keeps, people know the one at the top of its folder.
+    return str(folder / path.name if path.is_relative_to(folder) else path.absolute())
 
 
 def _shape(plan: Plan) -> str:

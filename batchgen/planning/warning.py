@@ -79,7 +79,7 @@ def _budget_warning(findings: Findings) -> Iterator[tuple[Decimal, str]]:
             ZERO,
             "the budget cannot be kept without a price. Say what a job costs: --price USD",
         )
-    elif cost > left:
+    elif cost and cost > left:
         sent = findings.census.sent
         covered = int(sent * max(left, ZERO) / cost)
         limit = findings.bill.limit_usd or ZERO
@@ -102,7 +102,7 @@ def _unpriced(findings: Findings) -> Iterator[str]:
             f"the disk is too small: about {shown_size(room.needed_bytes)} are needed and "
             f"{shown_size(room.free_bytes)} are free. Put the batch elsewhere: --jobs-dir DIR"
         )
-    if census.crowded:
+    if census.crowded and not any(f"{MOST_FILES:,}" in note for note in findings.notes):
         folder, files = max(census.crowded.items(), key=lambda pair: pair[1])
         yield (
             f"{Path(folder).as_posix()}/ gets {files:,} files; many tools and hubs take "

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.plans import ON_DISK, closed, make_job, make_record, many, take_census
 
-from batchgen.job import Job, number_of
+from batchgen.job import Job, job_id_of, number_of
 from batchgen.planning import Census, Reason
 from batchgen.standing import ImageMark, Rows, Standing
 from batchgen.state import AttemptState, JobState
@@ -311,3 +314,22 @@ def test_a_million_jobs_that_are_alike_are_one_pile() -> None:
     census = take_census(many(1000))
 
     assert len(census.piles) == 1
+
+
+def test_a_job_costs_no_more_memory_than_its_number() -> None:
+    jobs = 20_000
+    shared = make_job()
+
+    def drawn() -> Iterator[Job]:
+        for number in range(jobs):
+            yield replace(shared, job_id=job_id_of(number << 40 | 2**63))
+
+    tracemalloc.start()
+    try:
+        census = take_census(drawn())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert census.jobs == jobs
+    assert peak / jobs < 200

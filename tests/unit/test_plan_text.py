@@ -169,6 +169,11 @@ def test_the_first_line_has_the_whole_folder_however_long_it_is() -> None:
             id="one is one",
         ),
         pytest.param(
+            {"manifest": Path("/home/ann/jobs/animals/manifests/3/manifest.yaml")},
+            "manifest         /home/ann/jobs/animals/manifest.yaml      1 job, 1 image",
+            id="of a batch's own manifest the copy that people know",
+        ),
+        pytest.param(
             {"selection": Selection(sample="5%"), "whole": 20},
             "sample           5%                                   1 of 20 jobs, 1 image",
             id="a sample says of how many",

@@ -125,6 +125,18 @@ def test_unknowns_that_are_held_are_no_warning() -> None:
     assert warn(findings(held)) == ()
 
 
+def test_a_budget_that_is_used_up_is_no_warning_where_nothing_is_sent() -> None:
+    bill = Budget(limit_usd=Decimal(5), spent_usd=Decimal(6))
+
+    assert warn(findings({Reason.DONE: Line(jobs=100)}, bill=bill)) == ()
+
+
+def test_a_full_folder_is_told_once() -> None:
+    note = "m.yaml:3  filename puts about 12,000 files into one folder, and beyond 10,000 …"
+
+    assert warn(findings(crowded={"images/all": 12_000}, notes=(note,))) == (note,)
+
+
 def test_what_may_cost_most_comes_first_and_what_costs_nothing_last() -> None:
     warnings = warn(
         findings(
