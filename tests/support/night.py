@@ -18,6 +18,7 @@ from support.queues import KEY
 from support.workshop import QuickTime
 
 from batchgen.batch import Batch
+from batchgen.clock import Clock
 from batchgen.launch import Selection, launch
 from batchgen.manifest import load_manifest
 from batchgen.progress import Progress
@@ -66,6 +67,7 @@ class Night:
         sample: str = "",
         service: Service | None = None,
         price_usd: Decimal | None = None,
+        clock: Clock | None = None,
         **settings: Any,
     ) -> Report:
         """Run a manifest and return the report."""
@@ -79,7 +81,7 @@ class Night:
             progress=self.progress,
             began=began,
             price_usd=price_usd,
-            clock=self.time.clock,
+            clock=clock or self.time.clock,
         )
 
     @property

@@ -14,6 +14,7 @@ from pathlib import Path
 from support.queues import ENDPOINT, KEY, QUICK
 
 from batchgen.attempt import JOURNAL_COLUMNS, JOURNAL_FIRST_CELL, Entry
+from batchgen.clock import Clock
 from batchgen.course import Course
 from batchgen.csv_file import RowReader
 from batchgen.delivery import Delivery
@@ -29,7 +30,7 @@ from batchgen.records import Records
 from batchgen.replay import Record, replay
 from batchgen.service import Service
 from batchgen.standing import Standing
-from batchgen.worker import Clock, Worker
+from batchgen.worker import Worker
 
 PRICE = Decimal("0.08")
 
