@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -119,7 +119,7 @@ class _Check:
             most=tuple(self._most.values()),
             takes=self._takes if has_takes else (),
             is_manifest=is_manifest,
-            flat_columns=tuple(self._flat_columns(left_out)),
+            flat_columns=tuple(self._flat_columns(source, left_out)),
         )
 
     def _column(self, path: tuple[str, ...]) -> ParameterColumn:
@@ -148,9 +148,12 @@ class _Check:
         pairs = flat(name, cell, but=self.intake)
         self._nested.setdefault(name, {}).update(dict.fromkeys(column for column, _ in pairs))
 
-    def _flat_columns(self, left_out: set[str]) -> Iterator[str]:
+    def _flat_columns(self, source: Iterable[Row], left_out: set[str]) -> Iterator[str]:
         for name in self.columns:
             if name in self._nested:
+                cells = (row.cells[name] for row in source)
+                if any(not isinstance(cell, dict) and cell != "" for cell in cells):
+                    yield name
                 yield from self._nested[name]
             elif name not in left_out and not self.intake.takes(name):
                 yield name
