@@ -50,13 +50,11 @@ class Runner:
                 request that was open was followed to its end first.
         """
         downloads = self.dispatcher.downloads
-        background = [
-            asyncio.create_task(self.course.guarded(self._watch())),
-            asyncio.create_task(self.course.guarded(self._try_again())),
-        ]
+        background = [asyncio.create_task(self.course.guarded(self._watch()))]
         downloads.start()
         try:
             await self.course.guarded(self._recover())
+            background.append(asyncio.create_task(self.course.guarded(self._try_again())))
             await self.course.guarded(self.dispatcher.submit_all())
             stopped = self.course.stopped
             if stopped is not None and stopped.cause is not Cause.SIGNAL:
@@ -103,11 +101,11 @@ class Runner:
             self._show()
 
     async def _try_again(self) -> None:
-        """Try again, now and then, what could not be settled or fetched so far."""
+        """Try again, at once and now and then, what could not be settled or fetched so far."""
         while True:
-            await self.recovery.clock.sleep(SECOND_TRY_S)
             self.dispatcher.downloads.try_again()
             await self.course.guarded(self.dispatcher.look_up())
+            await self.recovery.clock.sleep(SECOND_TRY_S)
 
     def _show(self) -> None:
         progress = self.dispatcher.progress

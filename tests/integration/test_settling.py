@@ -268,6 +268,22 @@ async def test_a_batch_that_is_being_run_is_left_alone(tmp_path: Path) -> None:
             await settle(one)
 
 
+# -- by a run ------------------------------------------------------------------------------
+
+
+async def test_a_run_looks_them_up_at_its_start(tmp_path: Path) -> None:
+    async with evening(tmp_path, seconds=30.0) as one:
+        await lose(one, manifest_of("fox"))
+
+        report = await one.run(manifest_of("fox", "owl"), timeout_s=600.0)
+
+        told = [(entry.state, bool(entry.detail.get("adopted"))) for entry in one.entries()]
+        completed = told.index(("completed", False))
+        assert ("submitted", True) in told[:completed]
+        assert report.exit_code == 0
+        assert one.queue.accepted == 2
+
+
 # -- paid twice ----------------------------------------------------------------------------
 
 
