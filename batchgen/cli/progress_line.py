@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from tqdm import tqdm
 
@@ -37,7 +37,7 @@ class ProgressLine:
         self._progress = progress
         self._quiet = quiet
         self._bill = Budget()
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._moments: deque[tuple[float, int]] = deque()
         self._written_at = 0.0
         self._reason = ""

@@ -109,7 +109,7 @@ def _next(report: Report, command: str) -> list[str]:
         )
     if report.failed:
         lines.append(f"  batchgen status {report.batch} --failed    what needs you, with reasons")
-    return lines if len(lines) > 1 or not report.again else lines
+    return lines
 
 
 def _types(report: Report) -> str:

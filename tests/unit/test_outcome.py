@@ -79,9 +79,7 @@ def test_a_status_that_says_failed_is_final_whatever_the_result_says(
     assert ending.error_type == (failure.error_type or f"http_{failure.http}")
 
 
-@pytest.mark.parametrize(
-    ("error_type", "http"), PLATFORM_CODES.items(), ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("error_type", "http"), PLATFORM_CODES.items(), ids=str)
 def test_a_failure_that_only_the_status_tells_has_the_code_of_its_kind(
     error_type: str, http: int
 ) -> None:
