@@ -202,6 +202,17 @@ def test_the_readme_has_every_name_of_the_front_door() -> None:
     assert missing == ["__version__"]
 
 
+def test_the_readme_has_one_line_to_begin_with_and_one_for_the_tests() -> None:
+    lines = [line for block in blocks(ROOT / "README.md") for line in block.body.splitlines()]
+    on_unix = [line for line in lines if line.startswith("python3 -m venv .venv && ")]
+    on_windows = [line for line in lines if line.startswith("py -m venv .venv; ")]
+
+    for begin, tests in (on_unix, on_windows):
+        assert begin.endswith("quickstart.yaml --simulate")
+        assert " -m pytest " in tests
+    assert (ROOT / "sample_manifests" / "quickstart.yaml").exists()
+
+
 def test_the_changelog_has_this_version() -> None:
     page = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
