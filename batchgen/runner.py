@@ -50,11 +50,11 @@ class Runner:
                 request that was open was followed to its end first.
         """
         downloads = self.dispatcher.downloads
-        background = [asyncio.create_task(self.course.guarded(self._watch()))]
+        background = [asyncio.create_task(self._watch())]
         downloads.start()
         try:
             await self.course.guarded(self._recover())
-            background.append(asyncio.create_task(self.course.guarded(self._try_again())))
+            background.append(asyncio.create_task(self._try_again()))
             await self.course.guarded(self.dispatcher.submit_all())
             stopped = self.course.stopped
             if stopped is not None and stopped.cause is not Cause.SIGNAL:
@@ -96,9 +96,12 @@ class Runner:
             if abs(off_s) > JUMP_S:
                 logger.warning("the clock has jumped by %.0f s", off_s)
             wall, steady = now, monotonic
-            self._check_stop_request()
-            self._check_contact(monotonic)
-            self._show()
+            await self.course.guarded(self._look(monotonic))
+
+    async def _look(self, monotonic: float) -> None:
+        self._check_stop_request()
+        self._check_contact(monotonic)
+        self._show()
 
     async def _try_again(self) -> None:
         """Try again, at once and now and then, what could not be settled or fetched so far."""
