@@ -290,9 +290,18 @@ def _open_append(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
 
 
+def stored_text(text: str) -> str:
+    """Return what is read back of a text that was written."""
+    return _stored(text).decode()
+
+
 def _encode(cells: Sequence[str]) -> bytes:
+    return _stored(format_row(cells))
+
+
+def _stored(text: str) -> bytes:
     # A zero byte is how a torn tail looks, so none may be part of a row.
-    return format_row(cells).replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")
 
 
 def _cannot_write(path: Path, error: Exception) -> LedgerError:

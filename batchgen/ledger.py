@@ -211,7 +211,7 @@ def compact(path: Path, history: Path, *, jobs: set[int]) -> int:
     Raises:
         LedgerError: The file is damaged, or cannot be written.
     """
-    superseded = _superseded(path, jobs)
+    superseded = superseded_rows(path, jobs)
     if not superseded:
         return 0
     reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
@@ -221,8 +221,13 @@ def compact(path: Path, history: Path, *, jobs: set[int]) -> int:
     return len(superseded)
 
 
-def _superseded(path: Path, jobs: set[int]) -> set[int]:
-    """Return where the rows begin, in bytes, that a later row of the same job replaces."""
+def superseded_rows(path: Path, jobs: set[int]) -> set[int]:
+    """Return where the rows begin, in bytes, that a later row of the same job replaces.
+
+    Args:
+        path: The ledger.
+        jobs: The numbers of the jobs that are looked at.
+    """
     current: dict[int, dict[str, int]] = {}
     superseded: set[int] = set()
     for row in RowReader(path, first_cell=LEDGER_FIRST_CELL):

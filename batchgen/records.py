@@ -130,6 +130,10 @@ class Records:
     async def unknown(self, job: Job, standing: Standing, reason: str) -> None:
         """Record that nobody can tell whether the attempt was accepted, and show it."""
         await self._move(job, standing, AttemptState.UNKNOWN, detail={"reason": reason})
+        await self.show_unknown(job, standing, reason)
+
+    async def show_unknown(self, job: Job, standing: Standing, reason: str) -> None:
+        """Write the ledger's row of a job that the journal calls unknown."""
         await self._write_job_row(
             standing, self._job_row(job, standing, status="unknown", error=reason)
         )

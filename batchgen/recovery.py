@@ -84,18 +84,20 @@ class Recovery:
             for number in (*steps.get(Step.RECORD_FAILED, ()), *steps.get(Step.DECIDE, ()))
             if jobs[number].judged or not goes_on(jobs[number], self.retry)
         ]
+        # What was refused for its input counted as failed before it was closed.
+        failed_now = sum(not jobs[number].judged for number in ended)
         lost = steps.get(Step.MARK_UNKNOWN, [])
         # Side by side, so that they share their syncs.
         await asyncio.gather(
             *(self._mark_unknown(jobs[number]) for number in lost),
-            *(self._close(jobs[number]) for number in ended),
+            *(close_failed(self.records, jobs[number]) for number in ended),
         )
         self.reconciler.unknown.update(lost, steps.get(Step.RECONCILE, ()))
         return Recovered(
             open=self._open_requests([jobs[number] for number in steps.get(Step.READ, ())]),
             downloads=steps.get(Step.DOWNLOAD, []),
             unknown=len(lost),
-            failed=len(ended),
+            failed=failed_now,
         )
 
     async def check_account(self, requests: Sequence[OpenRequest]) -> Stop | None:
@@ -148,16 +150,17 @@ class Recovery:
         reason = "the run ended before its answer was recorded"
         await self.records.unknown(self._begun(standing), standing, reason)
 
-    async def _close(self, standing: Standing) -> None:
-        """Write the `failed` row of an attempt whose end is on record."""
-        last = self.records.entry_at(standing.last)
-        await self.records.job_failed(
-            self._begun(standing),
-            standing,
-            error_type=standing.error_type,
-            error=str(last.detail.get("error") or last.detail.get("reason") or ""),
-            request_id=last.request.request_id if last.request else "",
-        )
+
+async def close_failed(records: Records, standing: Standing) -> None:
+    """Write the ledger's `failed` row of a job whose last attempt has failed by the journal."""
+    last = records.entry_at(standing.last)
+    await records.job_failed(
+        job_from(records.entry_at(standing.started)),
+        standing,
+        error_type=standing.error_type,
+        error=str(last.detail.get("error") or last.detail.get("reason") or ""),
+        request_id=last.request.request_id if last.request else "",
+    )
 
 
 def goes_on(standing: Standing, retry: RetryRule) -> bool:

@@ -173,6 +173,17 @@ class ImageStore:
             return None
         return saved if sha256 in ("", saved.sha256) else None
 
+    def path_of(self, file: str) -> Path:
+        """Return where a file of the batch lies.
+
+        Args:
+            file: The name, relative to the batch's folder.
+
+        Raises:
+            ImageError: The name leads out of the batch's folder.
+        """
+        return self._parts.path_of(file)
+
     def find(self, *, name: Callable[[str], str]) -> SavedImage | None:
         """Return the image that is on disk under a name, whatever its extension; None if none is.
 
