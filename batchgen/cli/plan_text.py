@@ -206,13 +206,21 @@ def _values(job: Job) -> str:
     while len(short) > 1 and len("  ".join(short)) > 48:
         short.pop()
     sent = [
-        name if value is True else _shown(value)
+        _parameter(name, value)
         for name, value in job.input.items()
         if name not in ("prompt", "seed") and len(_shown(value)) <= 24
     ]
     parts = [*short, *(text for text in sent if text not in short)]
     parts += [f"seed {job.seed}"] if job.seed is not None else []
     return "  ".join(part for part in parts if part) or job.job_id
+
+
+def _parameter(name: str, value: Json) -> str:
+    """Return a parameter by its value, and by its name where the value alone tells nothing."""
+    text = _shown(value)
+    if value is True:
+        return name
+    return f"{name} {text}" if value is False or text.isdigit() else text
 
 
 def _warnings(plan: Plan) -> Iterator[str]:

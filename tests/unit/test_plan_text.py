@@ -311,6 +311,17 @@ def test_a_prompt_cannot_command_the_terminal() -> None:
     assert all(letter.isprintable() for letter in text.replace("\n", ""))
 
 
+def test_a_parameter_is_named_where_its_value_alone_tells_nothing() -> None:
+    sent = {"num_images": 2, "resolution": "1K", "sync_mode": False, "enable_web_search": True}
+    job = make_job(input={**sent, "safety_tolerance": "4"}, variables={})
+    census = make_census({Reason.NEW: Line(jobs=1, sent=1)}, first=job)
+
+    text = describe(make_plan_of(census), command="batchgen run m.yaml")
+
+    shown = "num_images 2  1K  sync_mode false  enable_web_search  safety_tolerance 4  seed"
+    assert f"first            {shown} {job.seed}" in text
+
+
 def test_where_nothing_is_left_nothing_is_to_be_run() -> None:
     plan = make_plan_of(
         make_census({Reason.DONE: Line(jobs=3)}), is_new=False, begun_at="2026-11-21"
