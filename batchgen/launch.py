@@ -34,7 +34,7 @@ from batchgen.retry import RetryRule
 from batchgen.run_log import log_to
 from batchgen.runner import Runner
 from batchgen.service import Service
-from batchgen.settings import RunSettings, next_time
+from batchgen.settings import RunSettings, next_time, parse_portion
 from batchgen.state import JobState
 from batchgen.stop import FailureGuard
 from batchgen.tally import count, drawn, undrawn
@@ -115,11 +115,12 @@ async def launch(
                 limit=selection.limit,
                 price_usd=price_usd,
             )
-            _begin_progress(progress, record, settings, manifest.count())
+            size = _size(manifest, selection)
+            _begin_progress(progress, record, settings, size)
             submitted = await _run(run, began)
-            _draw_to_end(run.todo, manifest)
+            _draw_to_end(run.todo, size)
         tidy(batch, record)
-        report = _report(run, manifest, started_at=started_at, submitted=submitted)
+        report = _report(run, size, started_at=started_at, submitted=submitted)
         if run.todo.is_drawn:
             batch.remember_count(jobs=run.todo.drawn, folded=run.todo.folded)
         logger.info("run ends with %d: %s", report.exit_code, report.reason or "done")
@@ -273,6 +274,12 @@ def _until_at(settings: RunSettings, now: datetime) -> datetime | None:
     return next_time(settings.until, now=now.astimezone()).astimezone(UTC)
 
 
+def _size(manifest: Manifest, selection: Selection) -> int:
+    """Return how many jobs a run is about, before equal ones are made one, by arithmetic."""
+    jobs = manifest.count()
+    return parse_portion(selection.sample).of(jobs) if selection.sample else jobs
+
+
 def _begin_progress(progress: Progress, record: Record, settings: RunSettings, total: int) -> None:
     tally = count(record.jobs.values(), retry=retry_rule(settings), download=settings.download)
     progress.total = total
@@ -282,9 +289,9 @@ def _begin_progress(progress: Progress, record: Record, settings: RunSettings, t
     progress.undelivered = tally.states[JobState.UNDELIVERED]
 
 
-def _draw_to_end(todo: Todo, manifest: Manifest) -> None:
+def _draw_to_end(todo: Todo, size: int) -> None:
     """Find out which jobs the manifest has beyond those that the run has reached."""
-    if not todo.is_drawn and manifest.count() <= MOST_DRAWN_FOR_REPORT:
+    if not todo.is_drawn and size <= MOST_DRAWN_FOR_REPORT:
         while not todo.is_drawn:
             todo.draw(only_mark=True)
 
@@ -297,7 +304,7 @@ def tidy(batch: Batch, record: Record) -> None:
         logger.warning("the ledger was not tidied: %s", error)
 
 
-def _report(run: Parts, manifest: Manifest, *, started_at: datetime, submitted: int) -> Report:
+def _report(run: Parts, size: int, *, started_at: datetime, submitted: int) -> Report:
     todo, record, settings = run.todo, run.records.record, run.settings
     former = sum(1 for standing in undrawn(record) if standing.state is not None)
     if todo.is_drawn:
@@ -306,7 +313,7 @@ def _report(run: Parts, manifest: Manifest, *, started_at: datetime, submitted: 
     else:
         # Nobody knows yet which of the jobs on record the manifest still has: most, as a rule.
         standings, former = record.jobs.values(), 0
-        jobs = max(manifest.count() - todo.folded, len(record.jobs))
+        jobs = max(size - todo.folded, len(record.jobs))
         images = todo.images + (jobs - todo.drawn)
     return Report(
         batch=run.batch.name,
