@@ -274,6 +274,7 @@ async def test_a_batch_that_is_being_run_is_left_alone(tmp_path: Path) -> None:
 async def test_a_run_looks_them_up_at_its_start(tmp_path: Path) -> None:
     async with evening(tmp_path, speed=30.0, seconds=50.0) as one:
         await lose(one, manifest_of("fox"))
+        await one.time.sleep(10.0)  # until the history lists it
 
         report = await one.run(manifest_of("fox", "owl"), timeout_s=600.0)
 
