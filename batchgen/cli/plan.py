@@ -80,7 +80,7 @@ def _plan(*, as_json: bool, given: dict[str, Any]) -> int:
 
 def _names_batch(subject: str, jobs_dir: Path) -> bool:
     """Say whether a batch is meant: it is there, or nothing about the word is a manifest's."""
-    from batchgen.batch import STATE_NAME  # noqa: PLC0415 - slow to import
+    from batchgen.batch_state import STATE_NAME  # noqa: PLC0415 - slow to import
 
     folders = (jobs_dir / subject, Path(subject))
     is_there = any((folder / STATE_NAME).exists() for folder in folders)
