@@ -119,10 +119,13 @@ class Reading:
     def find(self, written: str, *, at: Spot) -> Path | None:
         """Return where a file is that the manifest names, or note that it is not there."""
         path = self.kept.get(written) or self.folder / written
-        if path.is_file():
+        try:
+            found, what = path.is_file(), "is a folder" if path.is_dir() else "is not there"
+        except (OSError, ValueError):  # a name that no file can have
+            found, what = False, "is not there"
+        if found:
             self._files[written] = ManifestFile(written=written, path=path.absolute())
             return path
-        what = "is a folder" if path.is_dir() else "is not there"
         self.mistake(f"{dotted(at)}: {written} {what} ({path.absolute()}).{_near(path)}", at=at)
         return None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import IO
 from weakref import finalize
@@ -106,7 +106,7 @@ class Rows:
                 settled[column.name] = option.settled
                 if self.most[number] > 1:
                     column.put(cells, option.written)
-        return make_value(
+        value = make_value(
             cells,
             settled=settled,
             intake=self.intake,
@@ -114,6 +114,17 @@ class Rows:
             row=cells,
             line=f"{self.name}:{row.line}",
         )
+        return replace(value, variables=self._known(value.variables)) if self._nested else value
+
+    @cached_property
+    def _nested(self) -> bool:
+        """Whether cells hold mappings, which have variables of their own."""
+        plain = {name for name in self.names if not self.intake.takes(name)}
+        return plain != set(self.flat_columns)
+
+    def _known(self, variables: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the variables that have a column: an empty cell is no mapping."""
+        return {name: variables[name] for name in self.flat_columns if name in variables}
 
 
 class _Spool:
