@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator
 from decimal import Decimal
 
+from batchgen.cli.layout import WIDTH
 from batchgen.planning import Line, Plan, Reason
 
-WIDTH = 100
 _NOTE_AT = 34
 
 _LABELS = {Reason.UNDELIVERED: "download", Reason.OPEN: "re-attach"}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.cli.errand import Errand
+from batchgen.cli.layout import WIDTH, counted, day
 from batchgen.cli.next_command import next_command
-from batchgen.cli.plan_text import WIDTH, counted, day
 from batchgen.cli.plan_view import counting_line
 from batchgen.cli.talk import ask, is_watched, say
 from batchgen.errors import UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.planning.counting import Pile, images_to_disk
+from batchgen.planning.census import Pile, images_to_disk
 from batchgen.room import assumed_bytes
 
 _UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))

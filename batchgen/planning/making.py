@@ -11,6 +11,7 @@ from batchgen.errors import UsageError
 from batchgen.job import number_of
 from batchgen.launch import Selection
 from batchgen.manifest import Manifest
+from batchgen.planning.census import Census
 from batchgen.planning.changes import (
     Changes,
     Left,
@@ -19,7 +20,7 @@ from batchgen.planning.changes import (
     sum_up,
     was_sent,
 )
-from batchgen.planning.counting import Census, Counting
+from batchgen.planning.counting import Counting
 from batchgen.planning.disk import estimate_room, free_bytes
 from batchgen.planning.folding import Fold, find_fold
 from batchgen.planning.neighbours import Neighbour, find_neighbours

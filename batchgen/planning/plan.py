@@ -8,8 +8,8 @@ from pathlib import Path
 
 from batchgen.job import Job, Json
 from batchgen.launch import Selection
+from batchgen.planning.census import Census
 from batchgen.planning.changes import Changes, Left
-from batchgen.planning.counting import Census
 from batchgen.planning.disk import Room
 from batchgen.planning.folding import Fold
 from batchgen.planning.neighbours import Neighbour

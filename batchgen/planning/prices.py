@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.endpoint import load_endpoint
-from batchgen.planning.counting import Pile
+from batchgen.planning.census import Pile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from batchgen.budget import ZERO, Budget
-from batchgen.planning.counting import MOST_FILES, Census
+from batchgen.planning.census import Census
+from batchgen.planning.counting import MOST_FILES
 from batchgen.planning.disk import Room, shown_size
 from batchgen.planning.neighbours import Neighbour
 from batchgen.planning.reason import Reason

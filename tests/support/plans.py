@@ -11,8 +11,9 @@ from typing import Any
 from batchgen.budget import Budget
 from batchgen.job import Job, Json, automatic_seed, identify, number_of
 from batchgen.launch import Selection
+from batchgen.planning.census import Census, Line
 from batchgen.planning.changes import Left
-from batchgen.planning.counting import Census, Counting, Line
+from batchgen.planning.counting import Counting
 from batchgen.planning.disk import Room
 from batchgen.planning.past import Past
 from batchgen.planning.plan import Plan
