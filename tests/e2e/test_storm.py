@@ -16,11 +16,12 @@ from support.shop import Shop
 from support.simulated_queue import SECRET, SimulatedQueue
 from support.storm import FAULTS, MANIFEST, QUEUE, RUN, Storm, rage
 
-PLAIN = Storm(jobs=100, kills=10, seed=7)
-FAULTY = Storm(jobs=60, kills=3, seed=7, faults=FAULTS, with_lock=True, max_attempts=5)
+PLAIN = Storm(jobs=80, kills=10, seed=7)
+FAULTY = Storm(jobs=50, kills=2, seed=7, faults=FAULTS, with_lock=True, max_attempts=5)
 CALM = Storm(jobs=5, kills=0)
 
 
+@pytest.mark.timeout(300)
 def test_however_often_it_is_killed_no_image_is_lost_and_none_is_paid_twice(tmp_path: Path) -> None:
     left = rage(tmp_path, PLAIN)
 
@@ -30,6 +31,7 @@ def test_however_often_it_is_killed_no_image_is_lost_and_none_is_paid_twice(tmp_
     assert left.account.unknown > 0, "no kill fell between a POST and its answer"
 
 
+@pytest.mark.timeout(300)
 def test_faults_and_a_locked_account_beside_the_kills_change_nothing(tmp_path: Path) -> None:
     left = rage(tmp_path, FAULTY)
 

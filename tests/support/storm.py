@@ -107,7 +107,6 @@ def rage(folder: Path, storm: Storm) -> Aftermath:
     """Let a storm pass over a new batch in a folder, and say what it has left."""
     began = time.monotonic()
     with SimulatedQueue(folder / "queue", (*QUEUE, "--seed", str(storm.seed))) as queue:
-        queue.misbehave(rates=storm.faults)
         shop = Shop(folder, queue)
         shop.manifest(MANIFEST.format(places=storm.jobs // 5))
         weather = Weather(shop=shop, storm=storm, draw=random.Random(storm.seed))
@@ -225,6 +224,8 @@ class Weather:
         return self._note_end(command)
 
     def _start(self) -> Command:
+        # What was meant for an earlier life is over.
+        self.queue.misbehave(clear=True, rates=self.storm.faults)
         return self.shop.start(
             *RUN,
             *("--concurrency", str(self.storm.concurrency)),
