@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from decimal import ROUND_CEILING, Decimal
 from typing import Self, TypeAlias
 
@@ -186,10 +186,23 @@ def parse_portion(text: str) -> Portion:
     raise ValueError(f"sample is '{text}'. It takes a number of jobs (40) or a share of them (5%).")
 
 
-def next_time(until: time, *, now: datetime) -> datetime:
-    """Return the next time after `now` at which the clock shows `until`, in the zone of `now`."""
-    today = now.replace(hour=until.hour, minute=until.minute, second=0, microsecond=0)
-    return today if today > now else today + timedelta(days=1)
+def next_time(until: time, *, now: datetime, zone: tzinfo | None = None) -> datetime:
+    """Return the next time after `now` at which the clock on the wall shows `until`.
+
+    Args:
+        until: Hours and minutes.
+        now: In any zone.
+        zone: Where the wall is; None for this machine's own zone. In a night in which the
+            clocks change, it is still the wall's time that counts.
+    """
+    day = now.astimezone(zone).replace(
+        hour=until.hour, minute=until.minute, second=0, microsecond=0, tzinfo=None
+    )
+    on_the_wall = (day, day + timedelta(days=1))
+    today, tomorrow = (
+        time_.replace(tzinfo=zone) if zone else time_.astimezone() for time_ in on_the_wall
+    )
+    return today if today > now else tomorrow
 
 
 def _whole(option: str, value: Json) -> int:
