@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -211,10 +212,11 @@ def compact(path: Path, history: Path, *, jobs: set[int]) -> int:
     Raises:
         LedgerError: The file is damaged, or cannot be written.
     """
+    reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
+    check_header(path, reader.columns)
     superseded = superseded_rows(path, jobs)
     if not superseded:
         return 0
-    reader = RowReader(path, first_cell=LEDGER_FIRST_CELL)
     _rewrite(history, reader.columns, _history(history, reader, superseded))
     kept = (row.cells for row in reader if row.start not in superseded)
     _rewrite(path, reader.columns, kept)
@@ -287,7 +289,8 @@ def _rewrite(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -
         new.replace(path)
         sync_folder(path.parent)
     except (LedgerError, OSError) as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         if isinstance(error, LedgerError):
             raise
         raise LedgerError(f"cannot write {path}: {error.strerror or error}") from error
