@@ -71,11 +71,10 @@ class Delivery:
             LedgerError: The disk refused a record.
         """
         job = job_from(begun)
-        marks = dict(standing.rows.images)
         rows = []
         try:
             for index in range(standing.expected):
-                mark = marks.get(index)
+                mark = standing.mark(index)
                 if mark is not None and (mark.has_file or mark.status == "failed"):
                     continue
                 image = await self._bring(job, result, index, tries=tries)

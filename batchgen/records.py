@@ -245,7 +245,7 @@ class Records:
         number = number_of(rows[0].job.job_id)
         for row in rows:
             before = standing.rows
-            mark = ImageMark(row.status, row.error_type, bool(row.file))
+            mark = ImageMark(row.status, row.error_type, bool(row.file), row.attempts)
             standing.rows = with_row(before, row.image_index, mark, finished_at=row.finished_at)
             is_more = not before.job_status and len(standing.rows.images) > len(before.images)
             if not is_more and (before.job_status or before.images):

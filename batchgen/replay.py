@@ -115,6 +115,13 @@ class Record:
                 Standing(rows=replace(rows, finished_at=""), is_shared=True)
             )
 
+    def forget_unknown(self, number: int) -> None:
+        """Leave a job to do that the ledger calls unknown, and the journal does not know."""
+        found = self.jobs[number]
+        if found.lacks_journal and found.rows.job_status == "unknown":
+            self.jobs[number] = Standing(drawn=found.drawn)
+            self.superseded.add(number)
+
     def _has_ended(self, standing: Standing) -> bool:
         if standing.state is AttemptState.COMPLETED:
             return not standing.lacks_rows and not (self.download and standing.lacks_files)
@@ -167,16 +174,18 @@ def _replay_ledger(record: Record, path: Path) -> None:
     check_header(path, reader.columns)
     record.ledger_columns = reader.columns
     where = {name: place for place, name in enumerate(reader.columns)}
-    places = [where[name] for name in ("status", "file", "error_type", "finished_at")]
+    names = ("status", "file", "error_type", "finished_at", "attempts")
+    places = [where[name] for name in names]
     for row in reader:
         number = _number_of(path, row, cell=0)
-        status, file, error_type, finished_at = (row.cells[place] for place in places)
+        status, file, error_type, finished_at, attempts = (row.cells[place] for place in places)
         index = _index(path, row)
         if status not in (JOB_STATUSES if index is None else IMAGE_STATUSES):
             raise _not_ours(path, row)
         known = record.find(number)
         before = NO_ROWS if known is None else known.rows
-        mark = ImageMark(intern(status), intern(error_type), bool(file))
+        tried = int(attempts) if attempts.isdecimal() else None
+        mark = ImageMark(intern(status), intern(error_type), bool(file), tried)
         rows = with_row(before, index, mark, finished_at=finished_at)
         if before is not NO_ROWS and not _only_adds(before, rows):
             record.superseded.add(number)

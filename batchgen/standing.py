@@ -38,11 +38,13 @@ class ImageMark:
         status: `succeeded`, `undelivered` or `failed`.
         error_type: Why it failed.
         has_file: Whether its file is named.
+        attempts: The job's attempts when it was written; None where that does not matter.
     """
 
     status: str
     error_type: str
     has_file: bool
+    attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +151,19 @@ class Standing:
     @property
     def lacks_rows(self) -> bool:
         """Whether an image of the recorded result has no row yet, or is undelivered."""
-        marks = dict(self.rows.images)
-        return any(
-            index not in marks or marks[index].status == "undelivered"
-            for index in range(self.expected)
-        )
+        marks = [self.mark(index) for index in range(self.expected)]
+        return any(mark is None or mark.status == "undelivered" for mark in marks)
+
+    def mark(self, index: int) -> ImageMark | None:
+        """Return what the ledger says of an image of the recorded result; None if nothing.
+
+        A failure that was written before the last attempt says nothing of its result: images
+        that have expired were asked for again.
+        """
+        mark = next((mark for known, mark in self.rows.images if known == index), None)
+        if mark is None or mark.status != "failed" or mark.attempts is None:
+            return mark
+        return None if mark.attempts < self.attempts else mark
 
     @property
     def lacks_files(self) -> bool:
