@@ -33,10 +33,10 @@ from batchgen.csv_file import RowReader
 from batchgen.endpoint import load_endpoint
 from batchgen.errors import LedgerError, UsageError
 from batchgen.freezing import digest_of, freeze_copy, load_frozen, show_current
-from batchgen.job import job_id_of
 from batchgen.journal import Journal, replace_file, sync_folder
 from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, Columns, compact, grow
 from batchgen.lock import Lock
+from batchgen.loss import Loss, find_loss, sum_alone
 from batchgen.manifest import Manifest
 from batchgen.records import Records
 from batchgen.replay import Record, is_unwritten, replay
@@ -148,15 +148,47 @@ class Batch:
         with self.lock():
             pass
 
-    def replay(self, *, download: bool = True) -> Record:
+    def replay(self, *, download: bool = True, accept_loss: bool = False) -> Record:
         """Read what is on record, changing nothing.
+
+        Args:
+            download: Whether an image that was not downloaded leaves a job unfinished.
+            accept_loss: Go on without a journal that is lost.
 
         Raises:
             LedgerError: The record cannot be trusted.
         """
         record = replay(self.journal_path, self.ledger_path, download=download)
-        self._check_pair(record)
+        self._check_pair(record, accept_loss=accept_loss)
+        # The journal is the bill; of what it does not know, the ledger's word has to do.
+        record.bill.spent_usd += sum_alone(record, self.ledger_path)
         return record
+
+    def find_loss(self, record: Record) -> Loss | None:
+        """Return what is lost of the journal and was not known to be so; None if nothing is."""
+        if self.state is None or self.is_new:
+            return None
+        return find_loss(
+            record,
+            folder=self.folder,
+            journal=self.journal_path,
+            known=self.state.unjournalled,
+        )
+
+    def accept_loss(self, record: Record) -> Loss | None:
+        """Go on without what is lost of the journal, and remember that; return what it is.
+
+        What the ledger calls unknown is settled by nothing any more, so it is left to do.
+
+        Args:
+            record: What `replay` returned, under the lock.
+        """
+        loss = self.find_loss(record)
+        if loss is not None:
+            for number in loss.alone:
+                record.forget_unknown(number)
+            self._save(replace(self._require_state(), unjournalled=len(loss.alone)))
+        return loss
 
     def entry_at(self, start: int) -> Entry:
         """Return the journal row that begins at `start`, in bytes."""
@@ -292,11 +324,8 @@ class Batch:
             self._save(replace(state, parameters=columns.parameters, variables=columns.variables))
         return columns
 
-    def _check_pair(self, record: Record) -> None:
-        """Refuse a batch of which one of the two files is gone, or is an older copy.
-
-        Each row of the ledger is written after the journal's, so that no crash leaves it alone.
-        """
+    def _check_pair(self, record: Record, *, accept_loss: bool) -> None:
+        """Refuse a batch of which one of the two files is gone, or is an older copy."""
         if self.is_new:
             return
         if record.journal_end and record.jobs and not self.ledger_path.exists():
@@ -304,17 +333,14 @@ class Batch:
                 f"{self.ledger_path} is missing, while requests.csv has rows. Nothing was sent.\n"
                 f"  Write it again from requests.csv, free:  batchgen verify {self.name} --repair"
             )
-        alone = [number for number, one in record.jobs.items() if one.lacks_journal]
-        if alone or (record.jobs and not self.journal_path.exists()):
-            what = (
-                f"lacks {len(alone):,} jobs that ledger.csv has (first: {job_id_of(alone[0])})"
-                if record.journal_end and alone
-                else "is lost, while ledger.csv has rows"
-            )
+        loss = None if accept_loss else self.find_loss(record)
+        if loss is not None:
             raise LedgerError(
-                f"{self.journal_path} {what}: what was asked of the service is not known any more. "
-                "Nothing was sent.\n"
-                "  Put the file back from a copy if there is one."
+                f"{self.journal_path} {loss.describe()}: what was asked of the service is not "
+                "known any more. Nothing was sent.\n"
+                "  Put the file back from a copy if there is one. Without it, what ledger.csv does "
+                "not settle may be bought a second time:\n"
+                f"  batchgen resume {self.name} --on-unknown resubmit"
             )
 
     def _require_state(self) -> BatchState:

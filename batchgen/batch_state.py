@@ -54,6 +54,8 @@ class BatchState:
         frozen: The current manifest; None before the first run.
         jobs: Distinct jobs of that manifest and sample, once they have been counted.
         folded: Jobs of it that are the same as another.
+        unjournalled: Jobs that the ledger has and the journal, which was lost, has not; a run has
+            gone on all the same.
     """
 
     batch: str
@@ -67,6 +69,7 @@ class BatchState:
     frozen: Frozen | None = None
     jobs: int | None = None
     folded: int = 0
+    unjournalled: int = 0
 
     @property
     def columns(self) -> Columns:

@@ -95,7 +95,12 @@ async def launch(
     started_at = clock.now()
     batch.create(simulated=service.simulated)
     with batch.lock(), log_to(batch):
-        record = batch.replay(download=settings.download)
+        record = batch.replay(
+            download=settings.download, accept_loss=settings.on_unknown == "resubmit"
+        )
+        loss = batch.accept_loss(record)
+        if loss is not None:
+            logger.warning("requests.csv %s; the run goes on without it", loss.describe())
         check_queue(batch, record, service)
         batch.takes_stop_request()  # one that nobody was there to see
         batch.freeze(manifest, sample=selection.sample)

@@ -221,6 +221,8 @@ def _step_without_journal(rows: Rows, *, retry: RetryRule) -> Step:
         return Step.SEND if retry.takes_up(rows.error_type) else Step.LEAVE
     if rows.job_status:  # unknown: only its journal row could tell what was sent
         return Step.LEAVE
+    if any(mark.status == "undelivered" for _, mark in rows.images):
+        return Step.LEAVE  # the result that it would be fetched from is lost with the journal
     return Step.DONE if rows.images else Step.SEND
 
 
@@ -251,7 +253,7 @@ def job_state(standing: Standing) -> JobState:
     """Return where a job stands, as far as its records tell."""
     match standing.state:
         case None:
-            return _state_of_rows(standing.rows)
+            return _state_without_journal(standing)
         case AttemptState.SUBMITTING | AttemptState.SUBMITTED:
             return JobState.OPEN
         case AttemptState.UNKNOWN:
@@ -266,10 +268,15 @@ def job_state(standing: Standing) -> JobState:
             return _state_of_result(standing)
 
 
-def _state_of_rows(rows: Rows) -> JobState:
+def _state_without_journal(standing: Standing) -> JobState:
+    rows = standing.rows
     if rows.job_status:
         return JobState.FAILED if rows.is_failed else JobState.UNKNOWN
-    return JobState.SUCCEEDED if rows.images else JobState.LEFT
+    if not rows.images:
+        return JobState.LEFT
+    if any(mark.status == "undelivered" for _, mark in rows.images):
+        return JobState.UNDELIVERED
+    return JobState.FAILED if standing.missing_type else JobState.SUCCEEDED
 
 
 def _state_of_result(standing: Standing) -> JobState:
