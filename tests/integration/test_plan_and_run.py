@@ -38,6 +38,9 @@ BAD_NIGHT = {
     "image_503": 0.85,
 }
 
+# How long a request may take, in seconds of the night, which is quick: the stuck ones stay open.
+PATIENCE_S = 180.0
+
 MANIFEST: dict[str, Any] = {
     "batch": "animals",
     "prompt": "{% if animal != 'nothing' %}a {{ animal }} in {{ home }}{% endif %}",
@@ -99,16 +102,27 @@ async def after_a_bad_night(folder: Path, manifest: Manifest) -> AsyncIterator[N
         night = Night(folder, queue)
         selection = Selection(limit=40)
         await night.run(
-            manifest, selection=selection, max_attempts=1, timeout_s=60.0, concurrency=8
+            manifest, selection=selection, max_attempts=1, timeout_s=PATIENCE_S, concurrency=8
         )
         queue.faults.clear()
         yield night
 
 
 def sent_since(night: Night, begun: int) -> tuple[int, Decimal]:
-    """Return how many POSTs were intended since a row of the journal, and what was set aside."""
-    sent = [e for e in night.entries()[begun:] if e.state is AttemptState.SUBMITTING]
-    return len(sent), sum((e.cost_usd or Decimal(0) for e in sent), Decimal(0))
+    """Return how many POSTs were intended since a row of the journal, and what was set aside.
+
+    Those of requests that were open at that row do not count: whether one of them fails and is
+    sent again is known only when it has been read.
+    """
+    entries = night.entries()
+    before = {entry.job_id: entry.state for entry in entries[:begun]}
+    sent = [
+        entry
+        for entry in entries[begun:]
+        if entry.state is AttemptState.SUBMITTING
+        and before.get(entry.job_id) is not AttemptState.SUBMITTED
+    ]
+    return len(sent), sum((entry.cost_usd or Decimal(0) for entry in sent), Decimal(0))
 
 
 async def test_a_bad_night_leaves_something_of_everything(tmp_path: Path) -> None:
@@ -138,20 +152,20 @@ async def test_what_is_planned_is_what_is_submitted_and_paid(
         begun = len(night.entries())
 
         plan = night.plan(manifest, selection=selection, **settings)
-        report = await night.run(manifest, selection=selection, timeout_s=60.0, **settings)
+        report = await night.run(manifest, selection=selection, timeout_s=PATIENCE_S, **settings)
 
         assert sent_since(night, begun) == (plan.census.sent, plan.cost_usd)
-    assert report.submitted == plan.census.sent
     assert (report.jobs, report.images) == (plan.report.jobs, plan.report.images)
     lines = plan.census.lines
     assert sum(line.jobs for line in lines.values()) == plan.report.jobs
-    assert (report.unknown, report.open) == (lines[Reason.UNKNOWN].jobs, lines[Reason.OPEN].jobs)
+    assert report.unknown == lines[Reason.UNKNOWN].jobs
     # What is planned to be kept, fetched or sent is there afterwards; only what was fetched may
-    # turn out to lack an image.
+    # turn out to lack an image, and what was open may have ended one way or the other.
+    ended = lines[Reason.OPEN].jobs - report.open
     fetched = lines[Reason.UNDELIVERED].jobs
     made = lines[Reason.DONE].jobs + fetched + plan.census.sent
-    assert made - fetched <= report.succeeded <= made
-    assert report.succeeded + report.failed == made + lines[Reason.FAILED].jobs
+    assert made - fetched <= report.succeeded <= made + ended
+    assert report.succeeded + report.failed == made + lines[Reason.FAILED].jobs + ended
 
 
 @pytest.mark.parametrize("limit", [0, 1, 7, 100])
@@ -161,7 +175,7 @@ async def test_a_limit_is_planned_as_it_is_kept(tmp_path: Path, limit: int) -> N
         begun = len(night.entries())
 
         plan = night.plan(manifest, selection=selection, retry="failed")
-        await night.run(manifest, selection=selection, timeout_s=60.0, retry="failed")
+        await night.run(manifest, selection=selection, timeout_s=PATIENCE_S, retry="failed")
 
         assert sent_since(night, begun) == (plan.census.sent, plan.cost_usd)
 
@@ -181,7 +195,7 @@ async def test_that_holds_wherever_a_crash_has_cut_the_record(
         begun = len(night.entries())
 
         plan = night.plan(manifest, retry=retry, max_attempts=1)
-        await night.run(manifest, timeout_s=60.0, retry=retry, max_attempts=1)
+        await night.run(manifest, timeout_s=PATIENCE_S, retry=retry, max_attempts=1)
 
         assert sent_since(night, begun) == (plan.census.sent, plan.cost_usd)
 
@@ -193,7 +207,7 @@ async def test_an_edited_manifest_is_planned_as_it_runs(tmp_path: Path) -> None:
         begun = len(night.entries())
 
         plan = night.plan(edited)
-        report = await night.run(edited, timeout_s=60.0)
+        report = await night.run(edited, timeout_s=PATIENCE_S)
 
         assert sent_since(night, begun) == (plan.census.sent, plan.cost_usd)
     assert plan.changes is not None
