@@ -2,8 +2,9 @@
 
 A block holds commands, each behind `$ `, and under each what it says. `…` stands for anything, and
 on a line of its own for any number of lines; times, durations and sizes on disk may differ. `^C`
-alone on a line is Ctrl-C, pressed once the first image is there. A command is run in a folder of
-its own, which is shown as `/home/ann/shop`.
+alone on a line is Ctrl-C, pressed once the first new image is there; a command that ends with `&`
+is left running from then on, until `wait`. Commands are run in a folder of their own, which is
+shown as `/home/ann/shop`.
 
 To write down anew what the commands of some pages say:
 
@@ -97,6 +98,7 @@ class Terminal:
     folder: Path
     code: int = 0
     _environ: dict[str, str] = field(default_factory=dict)
+    _left_running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make an environment."""
@@ -110,9 +112,11 @@ class Terminal:
         """Run a command and return what it says, on stdout and stderr together."""
         if call.command == "echo $?":
             return str(self.code)
-        expected = call.expected.splitlines()
-        with subprocess.Popen(
-            call.command,
+        if call.command == "wait":
+            return "".join(map(self._end, self._left_running))
+        images = self._images()
+        process = subprocess.Popen(
+            call.command.removesuffix("&"),
             shell=True,
             executable="/bin/bash",
             cwd=self.folder,
@@ -121,17 +125,28 @@ class Terminal:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-        ) as process:
-            if "^C" in expected:
-                self._wait_for_an_image()
-                os.killpg(process.pid, signal.SIGINT)
+        )
+        if call.command.endswith("&"):
+            self._left_running.append(process)
+            self._wait_for_more_than(images)
+            return ""
+        if "^C" in call.expected.splitlines():
+            self._wait_for_more_than(images)
+            os.killpg(process.pid, signal.SIGINT)
+        return self._end(process)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> str:
+        with process:
             said, _ = process.communicate(timeout=PATIENCE_S)
         self.code = process.returncode
         return said.decode().replace(str(self.folder), HOME)
 
-    def _wait_for_an_image(self) -> None:
+    def _images(self) -> int:
+        return sum(1 for _ in self.folder.glob("jobs/*/images/**/*.png"))
+
+    def _wait_for_more_than(self, images: int) -> None:
         until = time.monotonic() + PATIENCE_S
-        while not any(self.folder.glob("jobs/*/images/**/*.png")):
+        while self._images() <= images:
             if time.monotonic() > until:
                 raise TimeoutError("no image has come")
             time.sleep(0.05)
