@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 # What was sent a moment ago by a clock that is ahead of ours belongs to the history too.
 FUTURE = timedelta(hours=1)
 
+# The shortest time between two looks, in seconds.
+SHORTEST_PAUSE_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoingOn:
@@ -107,6 +110,11 @@ class Reconciler:
             return await self.platform.find(job.endpoint, request.request_id) is not None
         except QueueError:
             return False
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds from one look to the next: under `resubmit` a verdict takes that long."""
+        return max(SHORTEST_PAUSE_S, self.unknown_after.total_seconds())
 
     def next_chance_s(self) -> float | None:
         """Return how long it takes until all of them are old enough to be judged, in seconds.

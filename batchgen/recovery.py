@@ -86,13 +86,14 @@ class Recovery:
         ]
         # What was refused for its input counted as failed before it was closed.
         failed_now = sum(not jobs[number].judged for number in ended)
-        lost = steps.get(Step.MARK_UNKNOWN, [])
+        lost, unknown = steps.get(Step.MARK_UNKNOWN, []), steps.get(Step.RECONCILE, [])
         # Side by side, so that they share their syncs.
         await asyncio.gather(
             *(self._mark_unknown(jobs[number]) for number in lost),
+            *(self._show_unknown(jobs[number]) for number in unknown),
             *(close_failed(self.records, jobs[number]) for number in ended),
         )
-        self.reconciler.unknown.update(lost, steps.get(Step.RECONCILE, ()))
+        self.reconciler.unknown.update(lost, unknown)
         return Recovered(
             open=self._open_requests([jobs[number] for number in steps.get(Step.READ, ())]),
             downloads=steps.get(Step.DOWNLOAD, []),
@@ -149,6 +150,12 @@ class Recovery:
     async def _mark_unknown(self, standing: Standing) -> None:
         reason = "the run ended before its answer was recorded"
         await self.records.unknown(self._begun(standing), standing, reason)
+
+    async def _show_unknown(self, standing: Standing) -> None:
+        """Write the ledger's row of an unknown job, if a crash came before it."""
+        if standing.rows.job_status != "unknown":
+            reason = str(self.records.entry_at(standing.last).detail.get("reason") or "")
+            await self.records.show_unknown(self._begun(standing), standing, reason)
 
 
 async def close_failed(records: Records, standing: Standing) -> None:

@@ -108,7 +108,7 @@ class Runner:
         while True:
             self.dispatcher.downloads.try_again()
             await self.course.guarded(self.dispatcher.look_up())
-            await self.recovery.clock.sleep(SECOND_TRY_S)
+            await self.recovery.clock.sleep(min(SECOND_TRY_S, self.recovery.reconciler.pause_s))
 
     def _show(self) -> None:
         progress = self.dispatcher.progress
