@@ -92,9 +92,10 @@ async def test_a_batch_with_open_requests_is_bound_to_its_queue(tonight: Night) 
 async def test_a_batch_whose_requests_have_all_ended_may_go_on_at_another_queue(
     tmp_path: Path,
 ) -> None:
-    async with night(tmp_path) as first:
+    async with night(tmp_path) as first, night(tmp_path) as second:
         await first.run(shots(2))
-    async with night(tmp_path) as second:
+        second.folder = first.folder
+
         report = await second.run(shots(3))
 
         assert (report.exit_code, report.succeeded, second.queue.accepted) == (0, 3, 1)
