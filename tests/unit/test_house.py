@@ -180,12 +180,6 @@ def test_every_module_has_its_place_in_the_picture_of_the_house() -> None:
     assert sorted(named) == sorted(there - {"simulator"})
 
 
-def test_no_two_files_of_tests_have_one_name() -> None:
-    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
-
-    assert sorted(names) == sorted(set(names))
-
-
 def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     page = (folder / "README.md").read_text(encoding="utf-8")
