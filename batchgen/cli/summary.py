@@ -94,9 +94,21 @@ def _stopped(report: Report, command: str) -> str:
         lines.append(f"  {report.open:,} are still open at fal; they are read first next time.")
     if report.unknown:
         lines.append(f"  {report.unknown:,} are unknown: sent, the answer was lost; held.")
+    lines += _unrecorded(report)
     then = f"{stop.mend[:1].upper()}{stop.mend[1:]}, then:" if stop.mend else "Go on:"
     lines.append(f"  {then}  {command}       the other {report.left:,}")
     return "\n".join(lines)
+
+
+def _unrecorded(report: Report) -> list[str]:
+    """Return the ids that the disk did not take: this is the only place where they stand."""
+    if not report.unrecorded:
+        return []
+    return [
+        f"  {len(report.unrecorded):,} were accepted, and the disk did not take their ids. Keep "
+        "these lines; if the next run does not find them by itself:",
+        *(f"    batchgen reconcile {report.batch} --adopt {pair}" for pair in report.unrecorded),
+    ]
 
 
 def _next(report: Report, command: str) -> list[str]:
