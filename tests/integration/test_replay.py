@@ -163,6 +163,11 @@ async def expired_then_failed(story: Story) -> None:
     await failed_and_closed(story)
 
 
+async def expired_then_completed(story: Story) -> None:
+    await expired(story)
+    await completed(story)
+
+
 async def expired_then_on_disk(story: Story) -> None:
     await expired(story)
     await on_disk(story)
@@ -205,6 +210,11 @@ LINES = [
         completed_after_it_had_failed,
         Step.DOWNLOAD,
         id="completed, the row of an earlier failure says nothing of it: downloaded",
+    ),
+    pytest.param(
+        expired_then_completed,
+        Step.DOWNLOAD,
+        id="completed, the row of an image that had expired says nothing of it: downloaded",
     ),
     pytest.param(undelivered, Step.DOWNLOAD, id="undelivered: downloaded"),
     pytest.param(not_downloaded, Step.DOWNLOAD, id="not downloaded so far: downloaded"),
