@@ -20,6 +20,8 @@ from batchgen.template import TemplateError, UndefinedVariable
 MOST = 1_000
 MOST_NAMES = 20
 
+_IN_FILENAMES = frozenset({"seed", "job_id"})
+
 # A file name is rendered with a job's id, which does not exist yet.
 _SOME_ID = "k" * 16
 
@@ -134,6 +136,8 @@ class _Check:
         if is_first:
             self._told.add(text)
         if isinstance(error, UndefinedVariable) and "." not in error.name:
+            if what == "prompt" and error.name in _IN_FILENAMES:
+                text += f" '{error.name}' is known in file names only."
             text += f"\n  There are: {self._there(in_filename=what == 'filename')}"
         in_table = self.block.rows if self.block.rows and self.block.rows.is_manifest else None
         row = case.row or (next(iter(in_table)) if in_table else None)

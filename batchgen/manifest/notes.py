@@ -86,11 +86,13 @@ class _Notes:
 
     def _axis(self, axis: Axis) -> Iterator[str]:
         if len(axis) > 1 and not axis.sets and self._used.isdisjoint(axis.names):
+            write = f"Write {{{{ {readable(axis)} }}}} in the prompt"
+            if not axis.name.isidentifier():
+                write = "Give it a name that a template can read, of letters, digits and _"
             yield (
                 f"axis '{axis.name}' changes nothing: the prompt does not read it and it is no "
-                f"parameter, so its {len(axis):,} values make the same job. Write "
-                f"{{{{ {readable(axis)} }}}} in the prompt, or name it in key:."
-                f"{self._near(axis.name)}{self._unsent(axis.name)}"
+                f"parameter, so its {len(axis):,} values make the same job. {write}, or name it "
+                f"in key:.{self._near(axis.name)}{self._unsent(axis.name)}"
             )
         if "prompt" in axis.sets and any("{{" in (printed(value) or "") for value in axis.values):
             yield (
