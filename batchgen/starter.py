@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from batchgen.errors import UsageError
@@ -17,7 +18,7 @@ def starter_text(name: str = STARTER_NAME) -> str:
     """Return the starter manifest for a file of that name: its comments say what to type."""
     text = _TEMPLATE.read_text(encoding="utf-8")
     stem = Path(name).stem
-    return text.replace(STARTER_NAME, name).replace("jobs/shots/", f"jobs/{stem}/")
+    return text.replace(STARTER_NAME, shlex.quote(name)).replace("jobs/shots/", f"jobs/{stem}/")
 
 
 def write_starter(path: Path) -> None:
