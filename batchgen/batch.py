@@ -86,6 +86,11 @@ class Batch:
         return self.folder / "ledger.csv"
 
     @property
+    def history_path(self) -> Path:
+        """Where the ledger's rows go that later ones have replaced."""
+        return self.folder / "ledger-history.csv"
+
+    @property
     def log_path(self) -> Path:
         """Where what happened is told to a person."""
         return self.folder / "run.log"
@@ -234,11 +239,15 @@ class Batch:
             now=self._now,
         )
 
-    def freeze(self, manifest: Manifest, *, sample: str) -> None:
+    def freeze(self, manifest: Manifest, *, sample: str) -> Manifest:
         """Make a manifest, and the files it names, the current one: in one step.
 
         What it is made of is written beside the earlier ones first; then `batch.json`, which
         says which is current, is replaced.
+
+        Returns:
+            The manifest to draw jobs from: one that streams files reads the kept copies, so that
+            a table that is edited during the night changes no job.
 
         Raises:
             LedgerError: The folder cannot be written.
@@ -265,6 +274,8 @@ class Batch:
             show_current(self.folder, frozen)
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
+        is_text_alone = not manifest.files and frozen.file.endswith(".yaml")
+        return manifest if is_text_alone else self.load_frozen()
 
     def load_frozen(self) -> Manifest:
         """Load the manifest as it ran last.
@@ -304,9 +315,7 @@ class Batch:
         """
         if not record.superseded:
             return 0
-        moved = compact(
-            self.ledger_path, self.folder / "ledger-history.csv", jobs=record.superseded
-        )
+        moved = compact(self.ledger_path, self.history_path, jobs=record.superseded)
         record.superseded.clear()
         return moved
 

@@ -103,7 +103,7 @@ async def launch(
             logger.warning("requests.csv %s; the run goes on without it", loss.describe())
         check_queue(batch, record, service)
         batch.takes_stop_request()  # one that nobody was there to see
-        batch.freeze(manifest, sample=selection.sample)
+        manifest = batch.freeze(manifest, sample=selection.sample)
         record.bill.limit_usd = settings.budget_usd
         records = batch.open_records(record, service=service, manifest=manifest)
         logger.info("run begins: %s, %s", manifest.batch, service.queue_url)

@@ -252,6 +252,17 @@ def test_what_was_frozen_can_be_frozen_again_and_is_the_same(home: Path, batch: 
     assert state_of(batch) == before
 
 
+def test_jobs_are_drawn_from_what_was_frozen_whatever_is_edited_meanwhile(
+    home: Path, batch: Batch
+) -> None:
+    (home / "shots.csv").write_text("prompt,aspect_ratio\na fox,1:1|16:9\n")
+    frozen = batch.freeze(load(home, "shots.csv"), sample="")
+
+    (home / "shots.csv").write_text("prompt,aspect_ratio\na wolf,1:1\n")
+
+    assert [job.prompt for job in frozen.jobs()] == ["a fox", "a fox"]
+
+
 def test_a_table_as_manifest_is_frozen_as_one_and_takes_the_place_of_a_former_yaml(
     home: Path, batch: Batch
 ) -> None:
