@@ -253,7 +253,10 @@ class Dispatcher:
                 )
             case SlowDown():
                 self.gate.window.slow_down(
-                    now, retry_after_s=submission.retry_after_s, jitter=self.worker.clock.jitter()
+                    now,
+                    retry_after_s=submission.retry_after_s,
+                    jitter=self.worker.clock.jitter(),
+                    why=submission.why,
                 )
                 if self.course.stopped is None:
                     self.todo.put_back(job, due_at=now)

@@ -41,11 +41,17 @@ class Downloads:
     _queue: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
     _deferred: deque[int] = field(default_factory=deque)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _busy: int = 0
 
     @property
     def waiting(self) -> int:
         """Jobs whose images are still to be fetched."""
         return self._queue.qsize()
+
+    @property
+    def unfinished(self) -> int:
+        """The same, and those that are being fetched."""
+        return self._queue.qsize() + self._busy
 
     def start(self) -> None:
         """Begin to fetch."""
@@ -80,10 +86,12 @@ class Downloads:
     async def _work(self) -> None:
         while True:
             number, tries = await self._queue.get()
+            self._busy += 1
             try:
                 if not self.course.has_aborted:
                     await self.course.guarded(self._deliver(number, tries))
             finally:
+                self._busy -= 1
                 self._queue.task_done()
                 self.course.wake()
 

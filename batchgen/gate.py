@@ -104,7 +104,7 @@ class Gate:
     def _slowed(self) -> str:
         if not self.window.slowed:
             return ""
-        return f"slowed by the service: {self.window.limit} open of {self.window.cap}"
+        return f"slowed by {self.window.why}: {self.window.limit} open of {self.window.cap}"
 
     def _check_downloads(self, monotonic: float) -> Hold | None:
         if self.waiting > MOST_WAITING:

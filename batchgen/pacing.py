@@ -49,12 +49,14 @@ class Window:
         cap: `--concurrency`; the window never exceeds it.
         open: Requests that are open now.
         limit: The window.
+        why: What made it smaller than the cap, in a word.
     """
 
     cap: int
     open: int = 0
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=60.0))
     limit: int = 0
+    why: str = "the service"
     _calm_at: float = 0.0
     _failures: int = 0
     _accepted: int = 0
@@ -77,14 +79,23 @@ class Window:
         """Return the seconds until submissions may go on."""
         return max(0.0, self._calm_at - now)
 
-    def slow_down(self, now: float, *, retry_after_s: float | None, jitter: float) -> None:
+    def slow_down(
+        self,
+        now: float,
+        *,
+        retry_after_s: float | None,
+        jitter: float,
+        why: str = "the service",
+    ) -> None:
         """Take note that the service refused a request for its rate, or could not be reached.
 
         Args:
             now: The clock, in seconds.
             retry_after_s: What the service asked for, or None.
             jitter: A draw from [0, 1).
+            why: What it said, in a word: `429`.
         """
+        self.why = why
         if now >= self._calm_at:
             # Refusals that arrive together are one message, not twenty.
             self._failures += 1

@@ -37,7 +37,10 @@ class Progress:
         queued: Those of them that the service has not begun.
         succeeded_now: Jobs that succeeded in this run.
         failed_now: Jobs that failed for good in this run.
-        reason: Why it does not go at full speed, or `""`.
+        ahead: Requests before ours at the service while none of ours runs; None else, or where
+            it does not say.
+        reason: Why nothing is sent at the moment, or `""`.
+        notice: What stands above that: why the run as a whole does not go on, or `""`.
         tell: Told of the first failure of each kind, if anybody listens.
     """
 
@@ -50,7 +53,9 @@ class Progress:
     queued: int = 0
     succeeded_now: int = 0
     failed_now: int = 0
+    ahead: int | None = None
     reason: str = ""
+    notice: str = ""
     tell: Callable[[FirstFailure], None] | None = None
     _kinds: set[str] = field(default_factory=set)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from batchgen.batch import Batch
 from batchgen.course import Course
@@ -21,6 +22,9 @@ LOOK_S = 0.5
 # How often images that could not be fetched are tried again, and lost submissions are looked up,
 # in seconds.
 SECOND_TRY_S = 60.0
+
+# So long a silence of the service is worth a word, in seconds.
+SILENCE_S = 10.0
 
 # A clock that is off by more than this, in seconds, has jumped.
 JUMP_S = 30.0
@@ -101,7 +105,7 @@ class Runner:
     async def _look(self, monotonic: float) -> None:
         self._check_stop_request()
         self._check_contact(monotonic)
-        self._show()
+        self._show(monotonic)
 
     async def _try_again(self) -> None:
         """Try again, at once and now and then, what could not be settled or fetched so far."""
@@ -110,10 +114,25 @@ class Runner:
             await self.course.guarded(self.dispatcher.look_up())
             await self.recovery.clock.sleep(min(SECOND_TRY_S, self.recovery.reconciler.pause_s))
 
-    def _show(self) -> None:
-        progress = self.dispatcher.progress
+    def _show(self, monotonic: float) -> None:
+        progress, waiting = self.dispatcher.progress, self.dispatcher.worker.waiting
         progress.open = self.dispatcher.gate.window.open
-        progress.queued = len(self.dispatcher.worker.waiting)
+        progress.queued = len(waiting)
+        known = [ahead for ahead in waiting.values() if ahead is not None]
+        progress.ahead = min(known) if known and len(waiting) >= progress.open else None
+        progress.notice = self._notice(monotonic)
+
+    def _notice(self, monotonic: float) -> str:
+        """Return what a person should know of the run as a whole, in a few words."""
+        open_, downloads = self.dispatcher.gate.window.open, self.dispatcher.downloads.unfinished
+        since = self.dispatcher.worker.contact.failing_since
+        if since is not None and monotonic - since >= SILENCE_S:
+            moment = self.recovery.clock.now() - timedelta(seconds=monotonic - since)
+            return f"no answer since {moment.astimezone():%H:%M}"
+        if self.course.stopped is None:
+            return ""
+        what = f"reading the {open_:,} open ones" if open_ else "fetching the last images"
+        return f"{self.course.stopped.cause.label}: {what}" if open_ or downloads else ""
 
     def _check_stop_request(self) -> None:
         if self.course.stopped is None and self.batch.takes_stop_request():

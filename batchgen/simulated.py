@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from batchgen.errors import LedgerError
 from batchgen.service import Service
@@ -35,25 +37,37 @@ def simulated_service(batch_folder: Path) -> Iterator[Service]:
         *("--port", "0", "--folder", str(batch_folder / SERVER_FOLDER)),
         *("--die-with-stdin", "--json"),
     ]
-    # The pipe to its standard input is the leash: it closes when this process ends, however.
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
+    # The pipe to its standard input is the leash: it closes when this process ends, however. A
+    # terminal's Ctrl-C is not for it: what is open still has to be read.
+    with (
+        TemporaryFile("w+") as complaints,
+        subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,
+        ) as server,
+    ):
         try:
-            yield _service(server)
+            yield _service(server, complaints)
         finally:
             if server.stdin is not None:
                 server.stdin.close()
             server.wait()
 
 
-def _service(server: subprocess.Popen[str]) -> Service:
+def _service(server: subprocess.Popen[str], complaints: IO[str]) -> Service:
     line = server.stdout.readline() if server.stdout is not None else ""
     try:
         address = json.loads(line)
     except ValueError:
-        said = server.stderr.read() if server.stderr is not None else ""
-        raise LedgerError(f"the simulator did not start: {said.strip() or line!r}") from None
+        if not line:
+            server.wait()
+        complaints.seek(0)
+        said = complaints.read().strip()
+        raise LedgerError(f"the simulator did not start: {said or repr(line)}") from None
     return replace(
         Service(),
         queue_url=address["url"],

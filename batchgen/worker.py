@@ -81,6 +81,11 @@ class SlowDown:
     retry_after_s: float | None = None
     is_answer: bool = True
 
+    @property
+    def why(self) -> str:
+        """The reason in a word, for the progress line: `429`."""
+        return self.reason.partition(":")[0] if self.is_answer else "no connection"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
@@ -127,7 +132,8 @@ class Worker:
         contact: Whether the service answers at all.
         course: Whether the run goes on; told of reads that the account is barred from.
         backoff: Waits between failed reads.
-        waiting: The ids of requests that the service has not begun yet.
+        waiting: The ids of requests that the service has not begun yet, and how many others are
+            before each, where it says so.
         strange: States that nobody knew, to tell of each once.
     """
 
@@ -141,7 +147,7 @@ class Worker:
     contact: Contact
     course: Course
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=30.0))
-    waiting: set[str] = field(default_factory=set)
+    waiting: dict[str, int | None] = field(default_factory=dict)
     strange: set[str] = field(default_factory=set)
 
     async def submit(self, job: Job, standing: Standing, *, price_usd: Decimal) -> Submission:
@@ -222,7 +228,7 @@ class Worker:
                 if found is not None:
                     delay = max(delay, SECOND_READ_S)
         finally:
-            self.waiting.discard(request.request_id)
+            self.waiting.pop(request.request_id, None)
 
     async def find(self, job: Job, request: Request) -> Status | Lost | StillOpen:
         """Read a request once, to see whether the service knows it."""
@@ -347,9 +353,9 @@ class Worker:
 
     def _note_queue(self, request: Request, status: Status) -> None:
         if status.state == "IN_QUEUE":
-            self.waiting.add(request.request_id)
+            self.waiting[request.request_id] = status.ahead
             return
-        self.waiting.discard(request.request_id)
+        self.waiting.pop(request.request_id, None)
         if (
             status.state != "IN_PROGRESS"
             and not status.is_done

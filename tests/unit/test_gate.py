@@ -83,11 +83,11 @@ def test_a_full_window_holds_without_a_word() -> None:
 
 def test_a_window_that_the_service_has_made_smaller_says_so() -> None:
     window = Window(cap=20, open=20)
-    window.slow_down(900.0, retry_after_s=1.0, jitter=0.0)
+    window.slow_down(900.0, retry_after_s=1.0, jitter=0.0, why="429")
 
     held = check(make_gate(window=window))
 
-    assert held == Hold(wait_s=60.0, reason="slowed by the service: 10 open of 20")
+    assert held == Hold(wait_s=60.0, reason="slowed by 429: 10 open of 20")
 
 
 def test_a_cool_down_is_waited_for() -> None:

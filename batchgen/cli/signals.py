@@ -1,0 +1,98 @@
+"""What Ctrl-C, SIGTERM and SIGHUP do to a run: the first, the second, the third."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from batchgen.cli.layout import counted
+from batchgen.runner import Runner
+from batchgen.stop import Cause, Stop
+
+INTERRUPTED = 130
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Signals:
+    """Obeys the signals that end a run, while its context lasts.
+
+    The first: nothing more is submitted, what is open is read and saved. The second: nothing more
+    is read; POSTs that are out get a moment for their answers. The third: the process ends at once.
+    Before the run has begun nothing is sent, so the first ends the command.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Obey nothing yet.
+
+        Args:
+            say: Says something to a person, beside the progress line.
+        """
+        self._say = say
+        self._seen = 0
+        self._runner: Runner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for name in _NAMES:
+            number = getattr(signal, name, None)
+            # What is ignored stays ignored, as under nohup.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def attach(self, runner: Runner) -> None:
+        """Let signals reach a run; called from its event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._runner = runner
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._seen += 1
+        if self._seen >= 3:
+            os._exit(INTERRUPTED)
+        if self._loop is None:
+            raise KeyboardInterrupt
+        if not self._loop.is_closed():  # else the run is over, and says so in a moment
+            self._loop.call_soon_threadsafe(self._act, self._seen)
+
+    def _act(self, seen: int) -> None:
+        runner = self._runner
+        if runner is None:
+            return
+        if seen == 1:
+            runner.course.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
+            self._say(_stopping(runner))
+        else:
+            runner.course.abort()
+            self._say("Leaving what is open for the next run; it is on record.")
+
+
+def _stopping(runner: Runner) -> str:
+    dispatcher = runner.dispatcher
+    waited_for = []
+    if open_ := dispatcher.gate.window.open:
+        waited_for.append(counted(open_, "open request"))
+    if waiting := dispatcher.downloads.unfinished:
+        waited_for.append(counted(waiting, "download"))
+    if not waited_for:
+        return "Stopping: nothing more is submitted."
+    verb = "is" if (open_ + waiting) == 1 else "are"
+    return (
+        f"Stopping: nothing more is submitted; {' and '.join(waited_for)} {verb} being waited for. "
+        "Ctrl-C again leaves them for the next run."
+    )
