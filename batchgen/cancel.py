@@ -193,7 +193,8 @@ def _make_canceller(
             images=images,
             clock=clock,
             timeout_s=patience_s,
-            polling=Polling(),
+            # It is nearly over, and somebody is waiting for it.
+            polling=Polling(stretch=0.05),
             reads=ReadPace(),
             contact=Contact(began_at=clock.monotonic()),
             course=Course(sleep=clock.sleep),

@@ -246,10 +246,11 @@ def _select(
 def _as_written(line: str, batch: Batch, state: BatchState) -> str:
     """Return a place in the frozen manifest as one in the user's own: `shots.yaml:3`."""
     frozen = state.frozen
-    if frozen is None or not frozen.source:
+    if frozen is None:
         return line
     kept = str(batch.folder / "manifests" / str(frozen.number) / frozen.file)
-    return f"{Path(frozen.source).name}{line[len(kept) :]}" if line.startswith(kept) else line
+    own = Path(frozen.source).name or frozen.file
+    return f"{own}{line[len(kept) :]}" if line.startswith(kept) else line
 
 
 def _read(batch: Batch, *, download: bool, is_running: bool) -> Record:
