@@ -48,9 +48,8 @@ something to mend (the key, no answer from the service).
     "wait_s",
     metavar="SECONDS",
     default=120.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="How long the run, and then what has begun at the service, is waited for.",
+    type=float,
+    help="How long the run, and then what has begun at the service, is waited for (120).",
 )
 @click.option(
     "--env-file",

@@ -151,7 +151,9 @@ def _say_settled(outcome: Outcome) -> None:
     elif not cancellation.answered:
         say("  There is no answer from the service. See what is wrong:  batchgen doctor")
     reserved = f"; ${bill.reserved_usd:,.2f} reserved" if bill.reserved_usd else ""
-    say(f"  bill    ${bill.spent_usd:,.2f}{reserved}")
+    state = outcome.batch.state
+    simulated = " (simulated: nothing was paid)" if state is not None and state.simulated else ""
+    say(f"  bill    ${bill.spent_usd:,.2f}{reserved}{simulated}")
 
 
 def _requests(number: int) -> str:

@@ -138,6 +138,8 @@ def _give_failures(overview: Overview) -> None:
     from batchgen.cli.status_text import list_failures  # noqa: PLC0415 - slow to import
 
     lines = list_failures(overview.failures or ())
+    if overview.report.simulated:
+        give("simulated: drawn stand-ins; nothing was paid")
     give("\n".join(lines) if lines else f"{overview.report.batch}: no job has failed.")
 
 
