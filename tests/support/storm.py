@@ -54,6 +54,33 @@ FAULTS: Mapping[str, float] = {
     "runner_disconnected": 0.01,
 }
 
+# Every other fault under which a job can still succeed, and which ends within the client's
+# time-outs, each seldom.
+SELDOM = 0.005
+SURVIVABLE = """
+lost_reply reset_reply accepted_500 accepted_502 accepted_503 accepted_504 no_request_id
+garbled_submit empty_submit broken_submit lost_post reset_post throttled throttled_seconds
+throttled_date throttled_needs_retry submit_425 rate_403 submit_408 submit_499 submit_500
+submit_502 submit_503 submit_503_retry_after submit_503_nginx submit_504 only_the_id
+only_the_urls response_suffix foreign_urls gateway_id submit_201 submit_202 step_back
+internal_server_error generation_timeout downstream_service_error runner_incomplete_response
+quiet_failure null_size only_image_urls hostile_file_name hostile_description no_units
+served_elsewhere status_dropped status_reset status_404 status_408 status_429
+status_429_retry_after status_500 status_502 status_503 status_503_nginx status_504
+status_garbled status_broken status_empty status_redirect status_405 status_without_status
+status_back unknown_status null_logs no_logs no_metrics null_inference_time
+no_queue_position only_status result_dropped result_reset result_404 result_408 result_429
+result_500 result_502 result_503 result_503_nginx result_504 result_garbled result_broken
+result_empty result_redirect result_early result_typed_500 result_410 short_result image_403
+image_404 image_408 image_410 image_429 image_500 image_502 image_503 image_504
+image_dropped image_html image_empty image_wrong_type image_no_length image_short image_cut
+image_reset image_wrong_bytes image_damaged image_huge image_redirect image_redirect_loop
+image_redirect_private image_redirect_file history_dropped history_reset history_404
+history_429 history_500 history_502 history_garbled history_broken history_empty
+history_no_payloads history_added_keys history_overlap history_error_output
+"""
+ALL_FAULTS: Mapping[str, float] = dict.fromkeys(SURVIVABLE.split(), SELDOM)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
@@ -235,6 +262,7 @@ class Weather:
     def _note_end(self, command: Command) -> int:
         code: int = command.process.returncode
         assert code in (0, 1, 3), f"exit code {code}:\n{command.text}"
+        assert "Traceback" not in command.text, command.text
         self.codes[code] += 1
         return code
 

@@ -1,0 +1,254 @@
+"""The same bad night under a loop over the official client, and under batchgen.
+
+    PYTHONPATH=tests python tests/benchmarks/against_fal_client.py [--jobs N] [--seeds N]
+
+1,000 jobs against the simulator, which loses 2 % of the answers to submissions, turns 5 % of them
+away with 429, and breaks 2 % of the reads of a status, 2 % of those of a result and 3 % of the
+downloads. Three contestants meet the same faults, each with a queue of its own:
+
+- `fal-client`: `fal_client.subscribe_async` as its documentation shows it, 20 at a time, each
+  image downloaded afterwards with httpx, the library that the client itself uses;
+- `fal-client, 3 tries`: the same, and a job that raised is tried again, as such loops do;
+- `batchgen`: `batchgen run` with its defaults, called again while it says that a further run
+  would do something.
+
+It counts what the service has billed, and what is whole on disk in the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import fal_client
+import httpx
+from fal_client import client as fal_module
+from PIL import Image
+from support.shop import Shop
+from support.simulated_queue import KEY, SimulatedQueue
+from support.storm import MANIFEST, Storm
+
+ENDPOINT = "fal-ai/nano-banana-2"
+POOL = 20
+MOST_RUNS = 5
+QUEUE = ("--seconds", "0.5", "--image-scale", "0.03", "--key", KEY)
+FAULTS = {
+    "lost_reply": 0.02,
+    "throttled": 0.05,
+    "status_dropped": 0.01,
+    "status_garbled": 0.01,
+    "result_503_nginx": 0.01,
+    "short_result": 0.01,
+    "image_short": 0.01,
+    "image_damaged": 0.01,
+    "image_503": 0.01,
+}
+FIGURES = (
+    *("billed_per_wanted", "billed", "twice", "lost_paid"),
+    *("damaged", "missing", "calls", "seconds"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a contestant has left of one night.
+
+    Attributes:
+        wanted: Images that were wanted.
+        billed: Images that the service made and charged for.
+        twice: Of these, those beyond the first for the same job.
+        lost_paid: Jobs that were paid for and have no whole image on disk.
+        damaged: Of these, those with a file on disk that cannot be decoded, or not whole.
+        missing: Jobs without a whole image on disk, paid or not.
+        calls: Submissions that were sent.
+        seconds: How long it took.
+    """
+
+    wanted: int
+    billed: int
+    twice: int
+    lost_paid: int
+    damaged: int
+    missing: int
+    calls: int
+    seconds: float
+
+    @property
+    def billed_per_wanted(self) -> float:
+        return self.billed / self.wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """Where a contestant works: a folder, a queue, and what is wanted."""
+
+    folder: Path
+    queue: SimulatedQueue
+    prompts: list[str]
+
+
+Files = Callable[[str], Path | None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000, help="a multiple of 5 (1000)")
+    parser.add_argument("--seeds", type=int, default=3, help="nights (3)")
+    parser.add_argument("--only", default="", help="one contestant")
+    options = parser.parse_args()
+    found: dict[str, list[Outcome]] = {}
+    say("contestant", *FIGURES)
+    for seed in range(1, options.seeds + 1):
+        for name, contestant in CONTESTANTS.items():
+            if options.only in ("", name):
+                outcome = measure(contestant, jobs=options.jobs, seed=seed)
+                say(f"{name}, night {seed}", *(figure(outcome, one) for one in FIGURES))
+                found.setdefault(name, []).append(outcome)
+    for name, outcomes in found.items():
+        say(f"{name}, all", *(spread(outcomes, one) for one in FIGURES))
+    document = {name: [asdict(one) for one in outcomes] for name, outcomes in found.items()}
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+
+
+def measure(contestant: Callable[[Night], Files], *, jobs: int, seed: int) -> Outcome:
+    """Let a contestant work for one night."""
+    prompts = Storm(jobs=jobs).prompts
+    with (
+        tempfile.TemporaryDirectory(prefix="night-") as place,
+        SimulatedQueue(Path(place, "queue"), (*QUEUE, "--seed", str(seed))) as queue,
+    ):
+        queue.misbehave(rates=FAULTS)
+        began = time.monotonic()
+        files = contestant(Night(folder=Path(place), queue=queue, prompts=prompts))
+        seconds = time.monotonic() - began
+        while queue.counts()["open"]:
+            time.sleep(0.1)
+        return judge(files, queue, prompts, seconds=seconds)
+
+
+def judge(files: Files, queue: SimulatedQueue, prompts: list[str], *, seconds: float) -> Outcome:
+    """Compare what was billed with what is whole on disk."""
+    counts = queue.counts()
+    paid = {request["input"]["prompt"] for request in queue.requests()}
+    here = {prompt: files(prompt) for prompt in prompts}
+    whole = {prompt for prompt, path in here.items() if path is not None and is_whole(path)}
+    return Outcome(
+        wanted=len(prompts),
+        billed=counts["images_made"],
+        twice=counts["images_made"] - len(paid),
+        lost_paid=len(paid - whole),
+        damaged=sum(path is not None for path in here.values()) - len(whole),
+        missing=len(set(prompts) - whole),
+        calls=counts["calls"]["submit"],
+        seconds=round(seconds, 1),
+    )
+
+
+def is_whole(path: Path) -> bool:
+    """Say whether a file is an image to its last byte."""
+    with suppress(OSError, SyntaxError), Image.open(path) as image:
+        image.load()
+        return True
+    return False
+
+
+# -- the contestants -----------------------------------------------------------------------------
+
+
+def fal_client_loop(night: Night) -> Files:
+    return _fal_client_loop(night, tries=1)
+
+
+def fal_client_loop_with_tries(night: Night) -> Files:
+    return _fal_client_loop(night, tries=3)
+
+
+def batchgen_runs(night: Night) -> Files:
+    shop = Shop(night.folder, night.queue)
+    shop.manifest(MANIFEST.format(places=len(night.prompts) // 5))
+    for _ in range(MOST_RUNS):
+        said = shop.run("run", "m.yaml", "--json", "--quiet").text
+        report = said[said.index("\n{\n") : said.index("\n}") + 2]
+        if not json.loads(report)["again"]:
+            break
+    rows = {row["prompt"]: row["file"] for row in shop.ledger()}
+    return lambda prompt: shop.home / rows[prompt] if rows.get(prompt) else None
+
+
+CONTESTANTS: dict[str, Callable[[Night], Files]] = {
+    "fal-client": fal_client_loop,
+    "fal-client, 3 tries": fal_client_loop_with_tries,
+    "batchgen": batchgen_runs,
+}
+
+
+def _fal_client_loop(night: Night, *, tries: int) -> Files:
+    images = night.folder / "images"
+    images.mkdir()
+    places = {prompt: images / f"{number}.png" for number, prompt in enumerate(night.prompts)}
+    # The one thing that the client cannot be told from outside: plain http on loopback.
+    fal_module.QUEUE_URL_FORMAT = f"{night.queue.url}/"
+    asyncio.run(_generate_all(places, tries=tries))
+    return lambda prompt: places[prompt] if places[prompt].exists() else None
+
+
+async def _generate_all(places: dict[str, Path], *, tries: int) -> None:
+    client = fal_client.AsyncClient(key=KEY)
+    todo: Iterator[tuple[str, Path]] = iter(places.items())
+
+    async def work(web: httpx.AsyncClient) -> None:
+        for prompt, path in todo:
+            for _ in range(tries):
+                try:
+                    await _generate(client, web, prompt, path)
+                except Exception:  # noqa: BLE001 - what it raises, a loop counts as failed
+                    continue
+                break
+
+    async with httpx.AsyncClient(trust_env=False) as web:
+        await asyncio.gather(*(work(web) for _ in range(POOL)))
+
+
+async def _generate(
+    client: fal_client.AsyncClient, web: httpx.AsyncClient, prompt: str, path: Path
+) -> None:
+    result = await client.subscribe(ENDPOINT, arguments={"prompt": prompt})
+    answer = await web.get(result["images"][0]["url"])
+    answer.raise_for_status()
+    path.write_bytes(answer.content)
+
+
+# -- figures -------------------------------------------------------------------------------------
+
+
+def figure(outcome: Outcome, name: str) -> str:
+    value = getattr(outcome, name)
+    return f"{value:.3f}" if name == "billed_per_wanted" else f"{value:g}"
+
+
+def spread(outcomes: list[Outcome], name: str) -> str:
+    """Return the mean of a figure over all nights, and how far it goes."""
+    values = [float(getattr(one, name)) for one in outcomes]
+    digits = 3 if name == "billed_per_wanted" else 0
+    mean, least, most = statistics.mean(values), min(values), max(values)
+    if least == most:
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ({least:.{digits}f}-{most:.{digits}f})"
+
+
+def say(name: str, *cells: object) -> None:
+    sys.stdout.write(f"{name:30}" + "".join(f"{cell!s:>20}" for cell in cells) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
