@@ -111,9 +111,7 @@ class Record:
         if rows.job_status and rows.error_type != "template":
             self.jobs[number] = Standing(rows=rows)  # few are alike: its time closes a journal row
         else:
-            self.jobs[number] = self._intern(
-                Standing(rows=replace(rows, finished_at=""), is_shared=True)
-            )
+            self.jobs[number] = self._intern(Standing(rows=_timeless(rows), is_shared=True))
 
     def forget_unknown(self, number: int) -> None:
         """Leave a job to do that the ledger calls unknown, and the journal does not know."""
@@ -131,7 +129,7 @@ class Record:
         # Without their times a `failed` row and the journal row that it closes still agree.
         return self._intern(
             Standing(
-                rows=replace(standing.rows, finished_at=""),
+                rows=_timeless(standing.rows),
                 state=standing.state,
                 attempt=standing.attempt,
                 attempts=standing.attempts,
@@ -146,6 +144,10 @@ class Record:
 
     def _intern(self, standing: Standing) -> Standing:
         return self._shapes.setdefault(standing, standing)
+
+
+def _timeless(rows: Rows) -> Rows:
+    return replace(rows, finished_at="") if rows.finished_at else rows
 
 
 def replay(journal: Path, ledger: Path, *, download: bool = True) -> Record:
