@@ -333,6 +333,8 @@ def _report(run: Parts, size: int, *, started_at: datetime, submitted: int) -> R
         former=former,
         folded=todo.folded,
         quoted_usd=todo.quoted_usd if todo.is_drawn else None,
+        dearest_usd=todo.dearest_usd if todo.is_drawn else None,
+        last_at=record.last_at,
         limit=run.limit,
         unrecorded=tuple(run.course.unrecorded),
         started_at=timestamp(started_at),

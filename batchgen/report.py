@@ -29,9 +29,11 @@ class Report:
         former: Jobs on record that the manifest no longer has.
         folded: Jobs of the manifest that are the same as another.
         quoted_usd: What the jobs cost by the price table; None where that was not summed up.
+        dearest_usd: What the dearest of them costs; None where that is not known.
         limit: The jobs that the run was allowed to send, or None.
         stop: Why the run stopped before its work was done, or None.
         unrecorded: Accepted requests whose ids the disk did not take, `job_id=request_id`.
+        last_at: When something happened last, by the journal: UTC, ISO 8601, as text; or `""`.
         started_at: UTC, ISO 8601, as text; `""` for a mere look.
         finished_at: UTC, ISO 8601, as text; `""` for a mere look.
     """
@@ -47,9 +49,11 @@ class Report:
     former: int = 0
     folded: int = 0
     quoted_usd: Decimal | None = None
+    dearest_usd: Decimal | None = None
     limit: int | None = None
     stop: Stop | None = None
     unrecorded: tuple[str, ...] = ()
+    last_at: str = ""
     started_at: str = ""
     finished_at: str = ""
 

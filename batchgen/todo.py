@@ -34,6 +34,7 @@ class Todo:
         drawn: Distinct jobs drawn so far.
         images: Images that they ask for.
         quoted_usd: What they cost by the price table.
+        dearest_usd: What the dearest of them costs.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Todo:
         self.drawn = 0
         self.images = 0
         self.quoted_usd = ZERO
+        self.dearest_usd = ZERO
         self._jobs = jobs
         self._record = record
         self._retry = retry
@@ -105,6 +107,7 @@ class Todo:
         self.drawn += 1
         self.images += job.images
         self.quoted_usd += job.price_usd or ZERO
+        self.dearest_usd = max(self.dearest_usd, job.price_usd or ZERO)
         if number in self._record.failed_now:
             return False
         standing = self._record.jobs[number]

@@ -21,6 +21,13 @@ def day(at: str) -> str:
     return f"{moment.day} {moment:%b}"
 
 
+def moment(at: str) -> str:
+    """Return a time as people here say it: `21 Nov 23:02`, with its year if that is another."""
+    then = datetime.fromisoformat(at).astimezone()
+    year = "" if then.year == datetime.now(then.tzinfo).year else f" {then.year}"
+    return f"{then.day} {then:%b}{year} {then:%H:%M}"
+
+
 def plain(text: str) -> str:
     """Return a text on one line that no terminal obeys."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

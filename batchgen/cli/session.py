@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from batchgen.batch import Batch, find_batch
 from batchgen.binding import check_place, check_service
 from batchgen.cli.errand import Errand
+from batchgen.cli.layout import moment
+from batchgen.cli.next_command import next_command
 from batchgen.cli.options import RunOptions, environment
 from batchgen.cli.progress_line import ProgressLine
 from batchgen.cli.questions import ask_first
+from batchgen.cli.signals import Signals
 from batchgen.cli.summary import summarise
 from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, UsageError
@@ -32,7 +34,6 @@ from batchgen.runner import Runner
 from batchgen.service import Service, find_service
 from batchgen.settings import RunSettings, parse_portion, settle
 from batchgen.simulated import simulated_service
-from batchgen.stop import Cause, Stop
 
 NO_KEY = """There is no key. Get one at fal.ai/dashboard/keys, then
     export FAL_KEY="id:secret"              PowerShell:  $env:FAL_KEY = "id:secret"
@@ -127,41 +128,54 @@ def _go(errand: Errand) -> int:
     for warning in errand.manifest.warnings if not options.quiet else ():
         say(f"warning: {warning}")
     ask_first(errand, is_free=service is None or service.is_free)
-    if service is None:
+    with Signals() as signals:
+        if service is not None:
+            return _run(errand, service, signals)
         errand.batch.create(simulated=True)
         errand.batch.require_free()  # before its simulator, whose folder has a lock of its own
         with simulated_service(errand.batch.folder) as simulator:
-            return _run(errand, simulator)
-    return _run(errand, service)
+            return _run(errand, simulator, signals)
 
 
 def say_where(batch: Batch, *, quiet: bool) -> None:
     """Say which folder it is about, and whether that is new: the first line of every run."""
     if not quiet:
-        begun = "new" if batch.is_new or batch.state is None else f"begun {batch.state.created_at}"
+        state = None if batch.is_new else batch.state
+        begun = "new" if state is None else f"begun {moment(state.created_at)}"
         say(f"{batch.folder}  ({begun})")
 
 
-def _run(errand: Errand, service: Service) -> int:
+def _run(errand: Errand, service: Service, signals: Signals) -> int:
     options = errand.options
     progress = Progress()
-    line = ProgressLine(errand.batch.name, progress, quiet=options.quiet)
+    line = ProgressLine(
+        errand.batch.name,
+        progress,
+        quiet=options.quiet,
+        failures_command=about_batch(errand, "status", "--failed"),
+    )
     with _spoken_log(verbose=options.verbose):
-        report = run_to_end(_launch(errand, service, progress, line))
+        report = run_to_end(_launch(errand, service, progress, line, signals))
     if options.as_json:
         document = report.as_json(next_command=errand.command if report.again else "")
         give(json.dumps(document, ensure_ascii=False, indent=1))
     if not options.quiet or report.exit_code:
-        say(summarise(report, command=errand.command))
+        about = partial(about_batch, errand)
+        say(summarise(report, command=errand.command, about=about))
     return report.exit_code
 
 
+def about_batch(errand: Errand, verb: str, *options: str) -> str:
+    """Return a command about the batch of a run, to be copied as it is."""
+    return next_command(verb, errand.batch.folder, *options, jobs_dir=errand.options.jobs_dir)
+
+
 async def _launch(
-    errand: Errand, service: Service, progress: Progress, line: ProgressLine
+    errand: Errand, service: Service, progress: Progress, line: ProgressLine, signals: Signals
 ) -> Report:
     def began(runner: Runner) -> None:
         line.follow(runner.dispatcher.records.record.bill)
-        _obey_signals(runner)
+        signals.attach(runner, say=line.say)
 
     async with line:
         return await launch(
@@ -174,37 +188,6 @@ async def _launch(
             began=began,
             price_usd=errand.options.price_usd,
         )
-
-
-def _obey_signals(runner: Runner) -> None:
-    """First signal: submit nothing more. Second: read nothing more. Third: at once."""
-    seen = 0
-
-    def obey() -> None:
-        nonlocal seen
-        seen += 1
-        if seen == 1:
-            runner.course.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
-            open_ = runner.dispatcher.gate.window.open
-            say(
-                f"\nStopping: nothing more is submitted; {open_} open requests are being waited "
-                "for. Ctrl-C again leaves them for the next run."
-            )
-        elif seen == 2:
-            runner.course.abort()
-            say("\nLeaving the open requests for the next run; they are on record.")
-        else:
-            os._exit(130)
-
-    loop = asyncio.get_running_loop()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is None or signal.getsignal(number) is signal.SIG_IGN:
-            continue  # as under nohup
-        try:
-            loop.add_signal_handler(number, obey)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(obey))
 
 
 def _check_price(errand: Errand) -> None:

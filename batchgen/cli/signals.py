@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from batchgen.cli.layout import counted
+from batchgen.cli.talk import say
 from batchgen.runner import Runner
 from batchgen.stop import Cause, Stop
 
@@ -26,14 +27,10 @@ class Signals:
     Before the run has begun nothing is sent, so the first ends the command.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        """Obey nothing yet.
-
-        Args:
-            say: Says something to a person, beside the progress line.
-        """
-        self._say = say
+    def __init__(self) -> None:
+        """Obey nothing yet."""
         self._seen = 0
+        self._say: Callable[[str], None] = say
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._before: dict[int, Any] = {}
@@ -55,10 +52,16 @@ class Signals:
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def attach(self, runner: Runner) -> None:
-        """Let signals reach a run; called from its event loop."""
+    def attach(self, runner: Runner, *, say: Callable[[str], None]) -> None:
+        """Let signals reach a run; called from its event loop.
+
+        Args:
+            runner: The run.
+            say: Says something to a person, beside the progress line.
+        """
         self._loop = asyncio.get_running_loop()
         self._runner = runner
+        self._say = say
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -93,6 +96,6 @@ def _stopping(runner: Runner) -> str:
         return "Stopping: nothing more is submitted."
     verb = "is" if (open_ + waiting) == 1 else "are"
     return (
-        f"Stopping: nothing more is submitted; {' and '.join(waited_for)} {verb} being waited for. "
+        f"Stopping: nothing more is submitted; {' and '.join(waited_for)} {verb} being waited for.\n"
         "Ctrl-C again leaves them for the next run."
     )
