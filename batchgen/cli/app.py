@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "Show where a batch stands: its counts, its bill, its failures, and what to do next.",
     "reconcile": "Settle the submissions whose fate is unknown.",
     "cancel": "Stop a run from elsewhere, and cancel what the batch has open.",
+    "verify": "Hold a batch's ledger, journal and files against each other.",
     "simulate": "Serve the queue API on loopback, with real images.",
     "doctor": "Look at everything that a run needs, and say how to mend what is wrong.",
 }

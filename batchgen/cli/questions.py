@@ -67,7 +67,10 @@ def ask_first(errand: Errand, *, is_free: bool) -> None:
     dear = is_watched() and may_cost_much(errand)
     if not edited and not dear:
         return
-    record = errand.batch.replay(download=errand.settings.download)
+    record = errand.batch.replay(
+        download=errand.settings.download,
+        accept_loss=errand.settings.on_unknown == "resubmit",
+    )
     record.bill.limit_usd = errand.settings.budget_usd
     paid = sum_up(record, drawn=None)
     edited = edited and paid.paid_usd > 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from batchgen.batch import Batch, find_batch
 from batchgen.binding import check_place, check_service
 from batchgen.cli.errand import Errand
+from batchgen.cli.lost_journal import announce_loss
 from batchgen.cli.layout import moment
 from batchgen.cli.next_command import next_command
 from batchgen.cli.options import RunOptions, environment
@@ -118,6 +119,7 @@ def _go(errand: Errand) -> int:
     if errand.batch.state is not None and errand.batch.state.simulated != errand.simulated:
         check_service(errand.batch, replace(Service(), simulated=errand.simulated))
     if options.dry_run:
+        announce_loss(errand, is_free=True)
         from batchgen.cli.plan_view import show_plan  # noqa: PLC0415 - not every run shows one
 
         return show_plan(errand)
@@ -127,7 +129,9 @@ def _go(errand: Errand) -> int:
         raise AccountError(NO_KEY, cause="key", http=0)
     for warning in errand.manifest.warnings if not options.quiet else ():
         say(f"warning: {warning}")
-    ask_first(errand, is_free=service is None or service.is_free)
+    is_free = service is None or service.is_free
+    announce_loss(errand, is_free=is_free)
+    ask_first(errand, is_free=is_free)
     with Signals() as signals:
         if service is not None:
             return _run(errand, service, signals)

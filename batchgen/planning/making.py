@@ -63,7 +63,7 @@ def make_plan(
         UsageError: The folder holds something else than a batch.
     """
     check_folder(batch)
-    record = batch.replay(download=settings.download)
+    record = batch.replay(download=settings.download, accept_loss=settings.on_unknown == "resubmit")
     record.bill.limit_usd = settings.budget_usd
     counting = Counting(
         record=record,
