@@ -296,6 +296,10 @@ def damaged(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[bytes], b
             id="a stray quote that opens",
         ),
         pytest.param(
+            damaged(lambda lines: [*lines[:-2], lines[-2].replace(b",k", b',"k', 1), lines[-1]]),
+            id="a stray quote that opens in the last row but one",
+        ),
+        pytest.param(
             damaged(lambda lines: [*lines[:2], lines[2].replace(b"kkk", b'k"k', 1), *lines[3:]]),
             id="a stray quote within a cell",
         ),
@@ -388,6 +392,14 @@ def test_whatever_befalls_the_file_no_row_is_lost_without_a_word(
     assert len(found) >= 3 or RowReader(path, first_cell=JOURNAL_FIRST_CELL).columns != list(
         JOURNAL_COLUMNS
     )
+
+
+def test_a_cell_may_be_longer_than_the_standard_library_likes(path: Path) -> None:
+    long = row(1, reason='"quoted"' + "x" * 1_000_000)
+
+    append_now(path, long)
+
+    assert rows_of(path) == [long]
 
 
 def test_what_a_row_of_ours_cannot_hold_is_replaced_and_not_written(path: Path) -> None:

@@ -629,12 +629,32 @@ async def test_a_journal_that_another_program_has_saved_is_refused_and_kept(
     assert files.journal.read_bytes() == saved
 
 
-def test_a_spreadsheet_at_work_is_named_and_so_is_what_helps(files: Files) -> None:
+@pytest.mark.parametrize(
+    ("change", "is_named"),
+    [
+        pytest.param(spreadsheet, True, id="a byte order mark and CRLF"),
+        pytest.param(lambda content: b"\xef\xbb\xbf" + content, True, id="a byte order mark"),
+        pytest.param(lambda content: content.replace(b"\n", b"\r\n"), True, id="CRLF"),
+        pytest.param(lambda content: content.replace(b",", b";"), True, id="semicolons"),
+        pytest.param(lambda content: content.replace(b",", b"\t"), True, id="tabs"),
+        pytest.param(
+            lambda content: content.replace(b",inference_s", b""), False, id="a column less"
+        ),
+        pytest.param(lambda content: b"a; b, c\n", False, id="notes with a semicolon"),
+        pytest.param(lambda content: b"Dear diary\n", False, id="notes"),
+    ],
+)
+def test_a_spreadsheet_at_work_is_named_and_so_is_what_helps(
+    files: Files, change: Callable[[bytes], bytes], is_named: bool
+) -> None:
     write_ledger(files.ledger, [LedgerRow(job=JOB, image_index=0, status="succeeded")])
-    files.ledger.write_bytes(spreadsheet(files.ledger.read_bytes()))
+    files.ledger.write_bytes(change(files.ledger.read_bytes()))
 
-    with pytest.raises(LedgerError, match=r"spreadsheet(.|\n)*verify BATCH --repair"):
+    with pytest.raises(LedgerError) as caught:
         files.replay()
+
+    assert ("a spreadsheet, it seems" in str(caught.value)) is is_named
+    assert ("verify BATCH --repair" in str(caught.value)) is is_named
 
 
 async def test_columns_between_the_fixed_ones_may_stand_in_any_order(files: Files) -> None:
