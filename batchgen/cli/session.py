@@ -16,8 +16,8 @@ from pathlib import Path
 from batchgen.batch import Batch, find_batch
 from batchgen.binding import check_place, check_service
 from batchgen.cli.errand import Errand
-from batchgen.cli.lost_journal import announce_loss
 from batchgen.cli.layout import moment
+from batchgen.cli.lost_journal import announce_loss
 from batchgen.cli.next_command import next_command
 from batchgen.cli.options import RunOptions, environment
 from batchgen.cli.progress_line import ProgressLine

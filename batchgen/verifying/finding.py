@@ -84,7 +84,7 @@ class Kind(Enum):
     @property
     def key(self) -> str:
         """Its name in `--json`."""
-        return self.value[0]
+        return str(self.value[0])
 
     @property
     def is_single(self) -> bool:
@@ -99,7 +99,7 @@ class Kind(Enum):
     def label(self, count: int) -> str:
         """Return what so many of them are, with their number."""
         if self.is_single:
-            return self.value[1]
+            return str(self.value[1])
         return f"{count:,} {self.value[1 if count == 1 else 2]}"
 
 
