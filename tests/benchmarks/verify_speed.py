@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import json
 import resource
 import sys
 import tempfile
@@ -83,10 +84,8 @@ def make_batch(folder: Path, jobs: int) -> Batch:
     state = (folder / "batch.json").read_text(encoding="utf-8")
     state = state.replace('"parameters": []', '"parameters": ["resolution"]')
     state = state.replace('"variables": []', '"variables": ["animal"]')
-    frozen = (
-        '{"number": 1, "file": "manifest.yaml", "source": "", "digest": "", "files": {}, "at": ""}'
-    )
-    state = state.replace('"frozen": null', f'"frozen": {frozen}')
+    frozen = {"number": 1, "file": "m.yaml", "source": "", "digest": "", "files": {}, "at": ""}
+    state = state.replace('"frozen": null', f'"frozen": {json.dumps(frozen)}')
     (folder / "batch.json").write_text(state, encoding="utf-8")
     return Batch(folder)
 
@@ -95,7 +94,8 @@ def say(what: str, found: Verification, began: float) -> None:
     """Say what a step took."""
     mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     took = time.monotonic() - began
-    print(f"{what:<30} {took:7.1f} s  {mb:7.0f} MB at most   {found.reason or 'all is well'}")
+    line = f"{what:<30} {took:7.1f} s  {mb:7.0f} MB at most   {found.reason or 'all is well'}"
+    sys.stdout.write(f"{line}\n")
 
 
 def main() -> None:
