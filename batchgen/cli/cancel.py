@@ -151,8 +151,7 @@ def _cancel_open(
     if real is not None and not real.key:
         raise AccountError(NO_KEY, cause="key", http=0)
     with service_of(batch.folder, real) as service:
-        say(
-            f"Cancelling {len(open_standings(record)):,} open requests; what has begun may still "
-            "complete, and is saved."
-        )
+        count = len(open_standings(record))
+        requests = "1 open request" if count == 1 else f"{count:,} open requests"
+        say(f"Cancelling {requests}; what has begun may still complete, and is saved.")
         return run_to_end(cancel_open(batch, record, service=service, patience_s=patience_s))

@@ -19,7 +19,7 @@ def check_record(batch: Batch) -> tuple[Record | None, Finding]:
     except BatchgenError as error:
         return None, wrong("record", str(error))
     bill = f"${record.bill.spent_usd:,.2f} spent, ${record.bill.reserved_usd:,.2f} reserved"
-    return record, fine("record", f"{len(record.jobs):,} jobs on record, {bill}")
+    return record, fine("record", f"{_jobs(len(record.jobs))} on record, {bill}")
 
 
 def check_manifest(batch: Batch) -> tuple[tuple[str, ...], Finding]:
@@ -31,7 +31,7 @@ def check_manifest(batch: Batch) -> tuple[tuple[str, ...], Finding]:
     except BatchgenError as error:
         mend = "run it from your own manifest: batchgen run FILE"
         return (), wrong("manifest", str(error), mend=mend, stops_run=False)
-    return manifest.endpoints, fine("manifest", f"kept in the folder: {manifest.count():,} jobs")
+    return manifest.endpoints, fine("manifest", f"kept in the folder: {_jobs(manifest.count())}")
 
 
 def check_lock(batch: Batch) -> Finding:
@@ -63,3 +63,7 @@ def check_open_requests(batch: Batch, record: Record, service: Service) -> Findi
             mend="use that key, unless both belong to the same account",
         )
     return fine("requests", f"{len(open_):,} open")
+
+
+def _jobs(number: int) -> str:
+    return f"{number:,} {'job' if number == 1 else 'jobs'}"

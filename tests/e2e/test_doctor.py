@@ -134,8 +134,8 @@ def test_a_batch_is_looked_at_too(here: Counter) -> None:
     said = here.call("doctor", "zoo")
 
     assert said.code == 0
-    assert "kept in the folder: 1 jobs" in said.out
-    assert "1 jobs on record, $0.06 spent, $0.00 reserved" in said.out
+    assert "kept in the folder: 1 job\n" in said.out
+    assert "1 job on record, $0.06 spent, $0.00 reserved" in said.out
     assert "no run is going on" in said.out
 
 

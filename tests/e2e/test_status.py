@@ -6,9 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
-from support.command import Desk
+from support.command import COMMAND, Desk
 from support.counter import Counter, counter, until
+
+from batchgen.batch import Batch
+from batchgen.manifest import load_manifest
 
 CONTRACT_KEYS = {
     *("batch", "folder", "simulated", "jobs", "images", "succeeded", "failed", "undelivered"),
@@ -210,3 +214,21 @@ def test_neither_a_key_nor_a_network_is_needed(here: Counter) -> None:
     alone = Desk(folder=here.desk.folder, environ={"BATCHGEN_QUEUE_URL": "https://queue.invalid"})
 
     assert json.loads(alone.call("status", "zoo", "--json").out)["failed"] == 1
+
+
+def test_on_a_terminal_counting_many_jobs_is_shown_and_wiped_away(tmp_path: Path) -> None:
+    manifest = load_manifest(
+        {"batch": "many", "prompt": "{{ n }}", "grid": {"n": {"range": [60000]}}}
+    )
+    batch = Batch(tmp_path / "jobs" / "many")
+    batch.create(simulated=False)
+    batch.freeze(manifest, sample="")
+    command, *rest = (*COMMAND, "status", "many")
+    environment = Desk(folder=tmp_path).environment
+    with pexpect.spawn(command, rest, cwd=str(tmp_path), env=environment, timeout=60) as child:
+        child.expect(pexpect.EOF)
+        said = child.before.decode()
+
+    assert "many: 53,248 jobs counted" in said
+    assert "\x1b[Kmany             " in said
+    assert "left           60,000    not sent yet" in said
