@@ -86,7 +86,8 @@ def stop_for_account(error: AccountError) -> Stop:
             text, mend = f'fal does not take the key ("{error}")', "check FAL_KEY"
             return Stop(cause=Cause.KEY, text=text, mend=mend)
         case "locked":
-            text, mend = f'fal has locked the account ("{error}")', "top up"
+            reason = str(error).removeprefix("User is locked. Reason: ")
+            text, mend = f'fal has locked the account ("{reason}")', "top up"
             return Stop(cause=Cause.LOCKED, text=text, mend=mend)
         case "endpoint":
             text = f'fal does not know the endpoint ("{error}")'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,8 +16,8 @@ from batchgen.stop import Cause
 # Writes a command about the batch: a verb and what follows the batch's name.
 Command = Callable[..., str]
 
-# How far a command may reach before its explanation goes to a line of its own.
-COMMAND_COLUMNS = 52
+# A longer command has its explanation on a line of its own.
+COMMAND_COLUMNS = 40
 
 SIMULATED = "  (simulated: drawn stand-ins, nothing was paid)"
 
@@ -61,7 +61,7 @@ def _with_remainder(report: Report, command: str, about: Command) -> list[str]:
         f"{_on_disk(report)}."
     )
     lines = [head, "", *_counts(report), "", _bill(report), *_places(report)]
-    return [*lines, "", "next", *_next(report, command, about)]
+    return [*lines, "", "next", *_explained(_next(report, command, about))]
 
 
 def _nothing_to_try(report: Report, command: str, about: Command) -> list[str]:
@@ -73,8 +73,12 @@ def _nothing_to_try(report: Report, command: str, about: Command) -> list[str]:
         f"{strong(report.batch)}: nothing to do. {_on_disk(report)}; "
         f"{report.failed:,} failed and none of them would be tried again "
         f"(--retry failed does{cost}).",
-        *_explained(f"{command} --retry failed", "tries them again"),
-        *_explained(about("status", "--failed"), "what needs you, with prompts and fal's reasons"),
+        *_explained(
+            [
+                (f"{command} --retry failed", "tries them again"),
+                (about("status", "--failed"), "what needs you, with prompts and fal's reasons"),
+            ]
+        ),
     ]
 
 
@@ -96,8 +100,9 @@ def _stopped(report: Report, command: str, about: Command) -> list[str]:
         if report.submitted and not report.open:
             lines[-1] = lines[-1][:-1] + "; what was open has been fetched."
     if report.failed:
-        lines.append(f"  {report.failed:,} failed: {_types(report)}")
-        lines.append(f"  Look at them:  {about('status', '--failed')}")
+        lines.append(
+            f"  {report.failed:,} failed: {_types(report)}       {about('status', '--failed')}"
+        )
     lines += _unfinished(report, about)
     then = f"{stop.mend[:1].upper()}{stop.mend[1:]}, then:" if stop.mend else "Go on:"
     rest = f"       the other {_the_left(report)}" if report.left else ""
@@ -167,22 +172,23 @@ def _bill(report: Report) -> str:
     return f"  bill     {_usd(bill.spent_usd):<10}  {'; '.join(parts)}".rstrip()
 
 
-def _next(report: Report, command: str, about: Command) -> list[str]:
-    lines: list[str] = []
+def _next(report: Report, command: str, about: Command) -> list[tuple[str, str]]:
+    """Return the commands that help further, and what each does."""
+    lines: list[tuple[str, str]] = []
     tried_again = _tried_again(report)
     if report.again:
-        lines += _explained(command, _work(report, tried_again))
+        lines.append((command, _work(report, tried_again)))
     needs_you = report.failed - tried_again
     if needs_you > 0:
         what = f"the {needs_you:,} that need you, with prompts and fal's reasons"
         if needs_you == 1:
             what = "the one that needs you, with its prompt and fal's reason"
-        lines += _explained(about("status", "--failed"), what)
+        lines.append((about("status", "--failed"), what))
     if report.unknown:
         which = "the lost one" if report.unknown == 1 else f"the {report.unknown:,} lost ones"
         again = "sends it again" if report.unknown == 1 else "sends them again"
-        lines += _explained(about("reconcile"), f"looks {which} up again, free")
-        lines += _explained(f"{command} --on-unknown resubmit", f"{again} (may be paid twice)")
+        lines.append((about("reconcile"), f"looks {which} up again, free"))
+        lines.append((f"{command} --on-unknown resubmit", f"{again} (may be paid twice)"))
     return lines
 
 
@@ -201,7 +207,7 @@ def _work(report: Report, tried_again: int) -> str:
         if number:
             price = f" (at most {_usd(number * report.dearest_usd)})" if report.dearest_usd else ""
             said.append(text.format(number) + (price if is_paid else ""))
-    return f"{report.again:,} of them: {', '.join(said)}"
+    return said[0] if len(said) == 1 else f"{report.again:,} of them: {', '.join(said)}"
 
 
 def _tried_again(report: Report) -> int:
@@ -210,11 +216,17 @@ def _tried_again(report: Report) -> int:
     return max(0, steps[Step.SEND] + steps[Step.DECIDE] - states[JobState.LEFT])
 
 
-def _explained(command: str, text: str) -> list[str]:
-    """Return a command and what it does, on one line where both fit."""
-    if len(command) <= COMMAND_COLUMNS:
-        return [f"  {command:<{min(COMMAND_COLUMNS, 40)}}  {text}"]
-    return [f"  {command}", f"      {text}"]
+def _explained(commands: Sequence[tuple[str, str]]) -> list[str]:
+    """Return some commands, each with what it does beside it, or below a long one."""
+    short = [len(command) for command, _ in commands if len(command) <= COMMAND_COLUMNS]
+    width = max(short, default=0)
+    lines = []
+    for command, text in commands:
+        if len(command) <= width:
+            lines.append(f"  {command:<{width}}    {text}")
+        else:
+            lines += [f"  {command}", f"  {'':<{width}}    {text}"]
+    return lines
 
 
 def _the_left(report: Report) -> str:
@@ -234,6 +246,8 @@ def _all(report: Report) -> str:
         what = "the image is" if report.images == 1 else f"all {report.images:,} images are"
         return f"{what[:1].upper()}{what[1:]} on disk"
     jobs = "The job is" if report.jobs == 1 else f"All {report.jobs:,} jobs are"
+    if not report.tally.images_on_disk:
+        return f"{jobs} done, nothing was downloaded"
     return f"{jobs} done, {_on_disk(report)}"
 
 
