@@ -34,7 +34,9 @@ def test_where_all_is_well_a_run_can_go(here: Counter) -> None:
         "ok       key          FAL_KEY is set, and the service takes it"
     )
     assert said.out.splitlines()[-1] == "A run can go."
-    assert max(map(len, said.out.splitlines())) <= 100
+    # A path is never broken.
+    lines = [line for line in said.out.splitlines() if str(here.desk.folder) not in line]
+    assert max(map(len, lines)) <= 100
     assert said.err == ""
     assert here.queue.counts()["accepted"] == 0
 
