@@ -11,7 +11,7 @@ import click
 
 from batchgen.cli.failure import answering
 from batchgen.cli.next_command import next_command
-from batchgen.cli.options import environment, jobs_dir_option, json_option
+from batchgen.cli.options import env_file_option, environment, jobs_dir_option, json_option
 from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, BusyError
 
@@ -51,12 +51,7 @@ something to mend (the key, no answer from the service).
     type=float,
     help="How long the run, and then what has begun at the service, is waited for (120).",
 )
-@click.option(
-    "--env-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read FAL_KEY from this file.",
-)
+@env_file_option
 @json_option
 @jobs_dir_option
 @click.pass_context

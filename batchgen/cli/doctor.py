@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchgen.cli.failure import answering
-from batchgen.cli.options import environment, jobs_dir_option, json_option
+from batchgen.cli.options import env_file_option, environment, jobs_dir_option, json_option
 from batchgen.cli.talk import give
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ INDENT = 22
 
 @click.command("doctor", help=HELP, short_help="Check key, network, disk and versions.")
 @click.argument("batch", required=False)
-@click.option(
-    "--env-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read FAL_KEY from this file.",
-)
+@env_file_option
 @json_option
 @jobs_dir_option
 @click.pass_context

@@ -76,6 +76,16 @@ def jobs_dir_option(command: F) -> F:
     )(command)
 
 
+def env_file_option(command: F) -> F:
+    """Add `--env-file`."""
+    return click.option(
+        "--env-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read FAL_KEY from this file.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """Add `--json`."""
     return click.option(
@@ -103,12 +113,7 @@ def run_options(command: F) -> F:
             "-n", "--dry-run", is_flag=True, help="Only show what would run, as plan does."
         ),
         click.option("-y", "--yes", is_flag=True, help="Answer every question with yes."),
-        click.option(
-            "--env-file",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Read FAL_KEY from this file.",
-        ),
+        env_file_option,
         click.option("-q", "--quiet", is_flag=True, help="Say only what must be said."),
         json_option,
         click.option("-v", "--verbose", is_flag=True, help="Say what happens, as run.log does."),

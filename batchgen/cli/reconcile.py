@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchgen.cli.failure import answering
 from batchgen.cli.next_command import next_command
-from batchgen.cli.options import environment, jobs_dir_option, json_option
+from batchgen.cli.options import env_file_option, environment, jobs_dir_option, json_option
 from batchgen.job import Json
 
 if TYPE_CHECKING:
@@ -55,12 +54,7 @@ Exit codes: 0 nothing is unknown any more, 1 something still is, or was paid twi
     metavar="SECONDS",
     help="How long the history is waited for.",
 )
-@click.option(
-    "--env-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read FAL_KEY from this file.",
-)
+@env_file_option
 @json_option
 @jobs_dir_option
 @click.pass_context
