@@ -103,7 +103,15 @@ class Kind(Enum):
         return f"{count:,} {self.value[1 if count == 1 else 2]}"
 
 
-_NOTES = frozenset({Kind.DUPLICATE_ROW, Kind.COLUMNS, Kind.SUPERSEDED_ROW, Kind.LEFT_OVER})
+_NOTES = frozenset(
+    {
+        Kind.UNJOURNALLED,
+        Kind.DUPLICATE_ROW,
+        Kind.COLUMNS,
+        Kind.SUPERSEDED_ROW,
+        Kind.LEFT_OVER,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
