@@ -69,7 +69,7 @@ def test_a_reader_that_has_gone_is_not_missed(error: type[Exception]) -> None:
 
 
 def test_nobody_watches_a_terminal_that_has_gone() -> None:
-    assert not _Patient(Gone()).isatty()
+    assert not _Patient(Gone(after=-1)).isatty()
     assert _Patient(Gone(after=9)).isatty()
 
 
