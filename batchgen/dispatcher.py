@@ -178,7 +178,11 @@ class Dispatcher:
         self.gate.images = self.downloads.delivery.delivered
         self.gate.image_bytes = self.downloads.delivery.delivered_bytes
         held = self.gate.check(monotonic=self._monotonic(), now=self.worker.clock.now())
-        return held or self._check_money(price_usd)
+        return self._check_failures() or held or self._check_money(price_usd)
+
+    def _check_failures(self) -> Stop | None:
+        # Asked here too: images that are missing, or gone, fail their jobs behind our back.
+        return self.guard.check_limit(failed=self.progress.failed_now, ended=self.progress.ended)
 
     def _check_money(self, price_usd: Decimal) -> Hold | Stop | None:
         bill = self.records.record.bill

@@ -118,9 +118,8 @@ class FailureGuard:
             failed: Jobs that failed for good in this run, this one included.
             ended: Jobs that ended in this run.
         """
-        if self.limit is not None and self.limit.is_reached(failed=failed, ended=ended):
-            text = f"{failed:,} jobs have failed in this run (--max-failures {self.limit})"
-            return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
+        if (stop := self.check_limit(failed=failed, ended=ended)) is not None:
+            return stop
         if failed == ended <= CANARY and _is_of_the_input(error_type):
             self._first.append(error_type)
         if len(self._first) == CANARY and len(set(self._first)) == 1:
@@ -130,6 +129,13 @@ class FailureGuard:
             )
             return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
         return None
+
+    def check_limit(self, *, failed: int, ended: int) -> Stop | None:
+        """Return why the run stops by `--max-failures`, or None; the counts are as in `check`."""
+        if self.limit is None or not self.limit.is_reached(failed=failed, ended=ended):
+            return None
+        text = f"{failed:,} jobs have failed in this run (--max-failures {self.limit})"
+        return Stop(cause=Cause.FAILURES, text=text, mend="look at the failures")
 
 
 def _is_of_the_input(error_type: str) -> bool:

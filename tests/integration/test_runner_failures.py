@@ -337,6 +337,17 @@ async def test_so_many_failures_stop_the_run(tonight: Night) -> None:
     assert report.left == 30 - report.failed
 
 
+async def test_images_that_are_missing_count_against_the_limit_too(tonight: Night) -> None:
+    fail(tonight, "every", "fewer_images")
+    manifest = shots(30, parameters={"num_images": 2})
+
+    report = await tonight.run(manifest, concurrency=2, max_failures=settle("max_failures", "3"))
+
+    assert report.exit_code == 3
+    assert "--max-failures 3" in report.reason
+    assert report.left >= 20
+
+
 async def test_a_share_of_failures_counts_from_twenty_on(tonight: Night) -> None:
     fail(tonight, ["1-4", "25-40"], "content_policy_violation")
     limit = settle("max_failures", "25%")
