@@ -47,6 +47,10 @@ class Course:
         """Take note that the account is barred: nothing more is submitted."""
         self.stop(stop_for_account(error))
 
+    def lack_room(self, error: StorageError) -> None:
+        """Take note that the disk refuses files: nothing more is submitted."""
+        self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room"))
+
     def abort(self) -> None:
         """Read and download nothing more; POSTs that are out may still get their answers."""
         self.has_aborted = True
@@ -88,7 +92,7 @@ class Course:
         try:
             await work
         except StorageError as error:
-            self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room"))
+            self.lack_room(error)
         except LedgerError as error:
             if isinstance(error, UnrecordedError):
                 self.unrecorded.append(f"{error.job_id}={error.request_id}")

@@ -284,6 +284,8 @@ class Worker:
         return Rejected(error_type=error.error_type, message=str(error))
 
     async def _fetch(
+            # The service keeps it for some minutes only: nothing more is bought until it fits.
+            self.course.lack_room(error)
         self,
         job: Job,
         request: Request,

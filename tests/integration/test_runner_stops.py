@@ -422,3 +422,22 @@ async def test_a_clock_that_jumps_is_logged_and_fails_nothing(
 
     assert (report.exit_code, report.succeeded) == (0, 6)
     assert "the clock has jumped by 18000 s" in caplog.text
+async def test_images_inside_results_that_no_folder_takes_stop_the_run(tonight: Night) -> None:
+    await tonight.run(shots(1))
+    (tonight.folder / "images").rename(tonight.folder / "kept")
+    (tonight.folder / "images").write_text("in the way")
+    manifest = shots(9, parameters={"sync_mode": True})
+
+    report = await tonight.run(manifest, concurrency=2)
+
+    assert report.exit_code == 3
+    assert report.stop is not None
+    assert report.stop.cause is Cause.DISK
+    assert report.left >= 5, "what cannot be kept is not bought"
+    (tonight.folder / "images").unlink()
+    (tonight.folder / "kept").rename(tonight.folder / "images")
+    second = await tonight.run(manifest)
+    assert (second.exit_code, second.succeeded) == (0, 9)
+    assert tonight.accepted_most == 1
+
+
