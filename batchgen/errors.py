@@ -77,7 +77,15 @@ class NotSentError(QueueError):
 
 
 class UncertainError(QueueError):
-    """It may have been accepted; it is never sent again by itself."""
+    """It may have been accepted; it is never sent again by itself.
+
+    Attributes:
+        http: The status code of the answer, or None where none came.
+    """
+
+    def __init__(self, message: str, *, http: int | None = None) -> None:
+        self.http = http
+        super().__init__(message)
 
 
 class RefusedError(QueueError):

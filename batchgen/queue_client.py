@@ -270,7 +270,8 @@ class QueueClient:
             raise ThrottledError(f"503: {shown}", retry_after_s=self._retry_after(answer))
         if http in (401, 402, 403, 404, 405) or 300 <= http < 400:
             raise _account_error(answer)
-        raise UncertainError(f"HTTP {http}: {shown}" if answer.message else f"HTTP {http}")
+        said = f"HTTP {http}: {shown}" if answer.message else f"HTTP {http}"
+        raise UncertainError(said, http=http)
 
     def _judge_result(self, answer: Answer) -> Result:
         http = answer.http
@@ -336,7 +337,8 @@ def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
     body = answer.body or {}
     request_id = body.get("request_id")
     if not isinstance(request_id, str) or not _is_usable(request_id):
-        raise UncertainError(f"HTTP {answer.http} without a usable request_id")
+        said = f"HTTP {answer.http} without a usable request_id"
+        raise UncertainError(said, http=answer.http)
     ahead = body.get("queue_position")
     urls = {name: _text(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
     return Request(request_id=request_id, **urls), ahead if isinstance(ahead, int) else None

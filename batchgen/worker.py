@@ -183,6 +183,7 @@ class Worker:
             await self.records.submitted(job, standing, request, detail=detail)
         except LedgerError as error:
             raise UnrecordedError(
+            self._note_contact(error.http)
                 str(error), job_id=job.job_id, request_id=request.request_id
             ) from error
         return Accepted(request=request, ahead=ahead)
@@ -345,13 +346,15 @@ class Worker:
             await self.clock.sleep(min(wait, SLOWEST_POLL_S))
 
     def _note_read_error(self, error: ReadError) -> None:
-        now = self.clock.monotonic()
-        if error.http is None:
-            self.contact.failed(now)
-            return
-        self.contact.answered(now)
+        self._note_contact(error.http)
         if error.http in (403, 425, 429):
-            self.reads.slow_down(now)
+            self.reads.slow_down(self.clock.monotonic())
+
+    def _note_contact(self, http: int | None) -> None:
+        if http is None:
+            self.contact.failed(self.clock.monotonic())
+        else:
+            self.contact.answered(self.clock.monotonic())
 
     def _note_queue(self, request: Request, status: Status) -> None:
         if status.state == "IN_QUEUE":

@@ -20,6 +20,7 @@ from batchgen.batch import Batch
 from batchgen.report import Report
 from batchgen.runner import Runner
 from batchgen.service import Service
+from batchgen.settings import settle
 from batchgen.simulator import Kind
 from batchgen.stop import Cause, Stop
 
@@ -321,6 +322,28 @@ async def test_a_service_that_goes_away_is_waited_for_and_then_left(tmp_path: Pa
         assert report.stop.cause is Cause.NO_ANSWER
         assert (report.open, report.left) == (4, 4)
         assert 1750.0 <= tonight.time.monotonic() - began <= 2400.0
+
+
+async def test_a_service_that_answers_no_post_for_half_an_hour_is_left(tmp_path: Path) -> None:
+    async with night(tmp_path, speed=900.0) as tonight:
+        tonight.queue.faults.script(on="submit", nth="every", do="lost_post")
+
+        report = await tonight.run(shots(60), rate=settle("rate", "1/min"))
+
+        assert report.exit_code == 3
+        assert report.stop is not None
+        assert report.stop.cause is Cause.NO_ANSWER
+        assert 25 <= report.unknown <= 40
+        assert report.unknown + report.left == 60
+
+
+async def test_an_answer_that_leaves_a_post_unknown_is_an_answer(tmp_path: Path) -> None:
+    async with night(tmp_path, speed=900.0) as tonight:
+        tonight.queue.faults.script(on="submit", nth="every", do="submit_500")
+
+        report = await tonight.run(shots(40), rate=settle("rate", "1/min"))
+
+        assert (report.exit_code, report.stop, report.unknown) == (1, None, 40)
 
 
 # -- our own mistakes, and the disk ------------------------------------------------------
