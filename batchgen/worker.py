@@ -164,6 +164,7 @@ class Worker:
             await self.records.refused(job, standing, str(error))
             return SlowDown(reason=str(error), is_answer=False)
         except UncertainError as error:
+            self._note_contact(error.http)
             await self.records.unknown(job, standing, str(error))
             return Uncertain(reason=str(error))
         except ThrottledError as error:
@@ -183,7 +184,6 @@ class Worker:
             await self.records.submitted(job, standing, request, detail=detail)
         except LedgerError as error:
             raise UnrecordedError(
-            self._note_contact(error.http)
                 str(error), job_id=job.job_id, request_id=request.request_id
             ) from error
         return Accepted(request=request, ahead=ahead)
@@ -265,6 +265,8 @@ class Worker:
         try:
             output = await keep_inside(ending.output, job, images=self.images)
         except StorageError as error:
+            # The service keeps it for some minutes only: nothing more is bought until it fits.
+            self.course.lack_room(error)
             return StillOpen(reason=f"its image could not be stored: {error}")
         return replace(ending, output=output)
 
@@ -285,8 +287,6 @@ class Worker:
         return Rejected(error_type=error.error_type, message=str(error))
 
     async def _fetch(
-            # The service keeps it for some minutes only: nothing more is bought until it fits.
-            self.course.lack_room(error)
         self,
         job: Job,
         request: Request,

@@ -428,23 +428,6 @@ async def test_a_folder_that_takes_no_images_stops_the_run_and_loses_none(
     assert tonight.accepted_most == 1
 
 
-async def test_a_clock_that_jumps_is_logged_and_fails_nothing(
-    tonight: Night, caplog: pytest.LogCaptureFixture
-) -> None:
-    ahead = timedelta(0)
-
-    def jump(runner: Runner) -> None:
-        nonlocal ahead
-        ahead = timedelta(hours=5)
-
-    clock = replace(tonight.time.clock, now=lambda: tonight.time.now() + ahead)
-    with caplog.at_level(logging.WARNING, "batchgen"):
-        report = await run_until(
-            tonight, shots(6), accepted=1, do=jump, concurrency=1, clock=clock, timeout_s=600.0
-        )
-
-    assert (report.exit_code, report.succeeded) == (0, 6)
-    assert "the clock has jumped by 18000 s" in caplog.text
 async def test_images_inside_results_that_no_folder_takes_stop_the_run(tonight: Night) -> None:
     await tonight.run(shots(1))
     (tonight.folder / "images").rename(tonight.folder / "kept")
@@ -464,3 +447,20 @@ async def test_images_inside_results_that_no_folder_takes_stop_the_run(tonight: 
     assert tonight.accepted_most == 1
 
 
+async def test_a_clock_that_jumps_is_logged_and_fails_nothing(
+    tonight: Night, caplog: pytest.LogCaptureFixture
+) -> None:
+    ahead = timedelta(0)
+
+    def jump(runner: Runner) -> None:
+        nonlocal ahead
+        ahead = timedelta(hours=5)
+
+    clock = replace(tonight.time.clock, now=lambda: tonight.time.now() + ahead)
+    with caplog.at_level(logging.WARNING, "batchgen"):
+        report = await run_until(
+            tonight, shots(6), accepted=1, do=jump, concurrency=1, clock=clock, timeout_s=600.0
+        )
+
+    assert (report.exit_code, report.succeeded) == (0, 6)
+    assert "the clock has jumped by 18000 s" in caplog.text
