@@ -39,7 +39,7 @@ _CHANGING = tuple(
         r"\b\d+ (?:s|min|h)\b(?: \d+ (?:s|min)\b)?",
         r"\b[\d.,]+ (?:images a minute|[kMG]?B(?: an image)?)\b",
         r"\bprocess \d+ on \S+",
-        r"\b\d+ open requests",
+        r"\b\d+ open requests?(?: and \d+ downloads?)? (?:is|are)\b",
         r"\b\d+ of \d+ images are on disk, \$[\d.]+(?=; nothing is lost)",
         r"\bdone=\d+/.*?(?= reason=|$)",
     )
