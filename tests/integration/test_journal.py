@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -225,6 +225,32 @@ def test_zero_bytes_that_are_no_sector_were_not_left_by_a_crash(path: Path) -> N
         path.write_bytes(whole[:begin] + b"\0" * 20 + whole[begin + 20 :])
 
         assert is_refused(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [pytest.param(17, 0, id="beginning in one"), pytest.param(0, -17, id="ending in one")],
+)
+def test_a_part_of_a_sector_is_never_lost_alone(path: Path, before: int, behind: int) -> None:
+    whole, _ = long_write(path)
+    begin, end = 2 * SECTOR_BYTES + before, 3 * SECTOR_BYTES + behind
+
+    path.write_bytes(whole[:begin] + b"\0" * (end - begin) + whole[end:])
+
+    assert is_refused(path)
+
+
+def test_a_write_whose_first_bytes_were_lost_begins_behind_a_row(path: Path) -> None:
+    """Its first sector holds older rows, which are there."""
+    whole, rows = long_write(path)
+    starts = [each.start for each in RowReader(path, first_cell=JOURNAL_FIRST_CELL)]
+    begin = starts[3]
+    end = (begin // SECTOR_BYTES + 1) * SECTOR_BYTES
+    path.write_bytes(whole[:begin] + b"\0" * (end - begin) + whole[end:])
+
+    assert rows_of(path) == rows[:3]
+    append_now(path, row(99))
+    assert rows_of(path) == [*rows[:3], row(99)]
 
 
 def test_a_lost_sector_that_more_than_one_write_lies_behind_was_not_left_by_a_crash(
@@ -579,116 +605,124 @@ def test_a_caller_who_has_read_the_file_says_where_it_ends(path: Path) -> None:
 
 # -- full disks -------------------------------------------------------------------------------
 
-FULL = """
-import asyncio, os, sys
+FILL = """
+import asyncio, resource, signal, sys
 from pathlib import Path
 from support.record_files import open_journal, read_rows
-sys.path.insert(0, sys.argv[2])
+
+sys.path.insert(0, sys.argv[1])
 from test_journal import row
 
+path = Path(sys.argv[2]) / "requests.csv"
+reserve = path.parent / ".requests.csv.reserve"
+
 async def fill(journal):
-    rows = 0
-    while journal.failed is None:
+    rows, was_calm = 0, True
+    while True:
         try:
             await journal.append(row(rows, reason="x" * 5000))
         except Exception as error:
-            print(type(error).__name__, flush=True)
+            print("error", type(error).__name__)
             return rows
         rows += 1
-        if journal.strained and "strained" not in said:
-            said.append("strained")
-            print("strained", rows, reserve.exists(), flush=True)
-            ballast.unlink(missing_ok=True)
-    return rows
+        if was_calm and journal.strained:
+            was_calm = False
+            print("strained", rows, reserve.exists())
 
-said = []
-folder = Path(sys.argv[1])
-path, ballast = folder / "requests.csv", folder / "ballast"
-reserve = folder / ".requests.csv.reserve"
 with open_journal(path, reserve=True) as journal:
     assert reserve.stat().st_size >= 256 * 1024
-    limit = sys.argv[3:]
-    if limit:
-        import resource
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit[0]),) * 2)
-        import signal
+    if len(sys.argv) > 3:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    written = asyncio.run(fill(journal))
-    print("written", written, "strained" if journal.strained else "calm", flush=True)
-print("reserve", reserve.exists(), flush=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+    print("written", asyncio.run(fill(journal)))
+print("reserve", reserve.exists())
+print("found", len(read_rows(path)))
 """
 
+FULL = """
+import sys
+from pathlib import Path
+from support.record_files import open_journal, read_rows
 
-def fill(folder: Path, *limit: str, before: list[str] | None = None) -> list[str]:
-    """Append to a journal in another process until it fails; return what that process said."""
+sys.path.insert(0, sys.argv[1])
+from test_journal import row
+
+folder = Path(sys.argv[2])
+(folder / "ballast").write_bytes(b"1" * (900 * 1024))
+try:
+    open_journal(folder / "requests.csv", reserve=True)
+except Exception as error:
+    print("error", type(error).__name__, error)
+(folder / "ballast").unlink()
+with open_journal(folder / "requests.csv", reserve=True) as journal:
+    journal.append_now([row(1)])
+print("found", len(read_rows(folder / "requests.csv")))
+"""
+
+# Mounts a file system of one megabyte that only this command and its children see.
+SMALL_DISK = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+SMALL_DISK += ['mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"']
+
+
+def tell(script: str, folder: Path, *limit: str, small: bool = False) -> dict[str, list[str]]:
+    """Run a script in another process, and return what it said: first word → the others."""
     here = Path(__file__).parent
-    script = [sys.executable, "-c", FULL, str(folder), str(here), *limit]
+    command = [sys.executable, "-c", script, str(here), str(folder), *limit]
     found = subprocess.run(
-        [*(before or []), *script],
+        [*SMALL_DISK, str(folder), *command] if small else command,
         env={**os.environ, "PYTHONPATH": f"{here.parent}:{here.parents[1]}"},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    return found.stdout.splitlines()
+    return {word: others for word, *others in map(str.split, found.stdout.splitlines())}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """Return a folder where a small file system can be mounted, if this machine lets us."""
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare command here")
+    probe = [*SMALL_DISK, str(tmp_path), "true"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    return tmp_path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of this kind are POSIX's")
 def test_a_write_that_the_system_refuses_ends_the_writer_and_no_row_before_it_is_lost(
     tmp_path: Path,
 ) -> None:
-    said = fill(tmp_path, "400000")
+    said = tell(FILL, tmp_path, "400000")
 
-    written = int(next(line for line in said if line.startswith("written")).split()[1])
-    assert "LedgerError" in said
+    written = int(said["written"][0])
+    assert said["error"] == ["LedgerError"]
     assert written > 50
-    assert len(read_rows(tmp_path / "requests.csv")) == written
+    assert int(said["found"][0]) == written
     append_now(tmp_path / "requests.csv", row(written))
     assert len(read_rows(tmp_path / "requests.csv")) == written + 1
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of one megabyte, where this machine lets us."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    options = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if mount is None or umount is None:
-        pytest.skip("there is no mount command here")
-    if subprocess.run([mount, *options], capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run([umount, str(folder)], check=True)
 
 
 def test_on_a_full_disk_the_reserve_makes_room_for_the_rows_that_must_be_kept(
     small_disk: Path,
 ) -> None:
-    said = fill(small_disk)
+    said = tell(FILL, small_disk, small=True)
 
-    strained = next(line for line in said if line.startswith("strained")).split()
-    written = next(line for line in said if line.startswith("written")).split()
-    assert strained[2] == "False"  # the reserve was given back
-    assert int(written[1]) - int(strained[1]) > 20  # and held so many rows more
-    assert written[2] == "strained"
-    assert "LedgerError" in said  # then nothing further
-    assert said[-1] == "reserve False"
-    assert len(read_rows(small_disk / "requests.csv")) == int(written[1])
+    strained, has_reserve = said["strained"]
+    assert has_reserve == "False"
+    assert int(said["written"][0]) - int(strained) > 20  # so many more rows it had room for
+    assert said["error"] == ["LedgerError"]  # then nothing further
+    assert said["found"] == said["written"]
+    assert said["reserve"] == ["False"]
 
 
 def test_a_disk_that_is_full_from_the_start_takes_no_journal(small_disk: Path) -> None:
-    (small_disk / "ballast").write_bytes(b"\1" * (900 * 1024))
+    said = tell(FULL, small_disk, small=True)
 
-    with pytest.raises(LedgerError, match="No space left"):
-        open_journal(small_disk / "requests.csv", reserve=True)
-
-    (small_disk / "ballast").unlink()
-    with open_journal(small_disk / "requests.csv", reserve=True) as journal:
-        journal.append_now([row(1)])
+    assert said["error"][0] == "LedgerError"
+    assert "No space left" in " ".join(said["error"])
+    assert said["found"] == ["1"]
 
 
 def test_the_reserve_is_given_back_when_the_file_is_closed(path: Path) -> None:
