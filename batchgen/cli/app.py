@@ -12,7 +12,7 @@ from typing import cast
 
 import click
 
-from batchgen.cli.talk import guard_streams, say
+from batchgen.cli.talk import error_document, give, guard_streams, say
 from batchgen.version import VERSION
 
 HELP = """Prompts × parameters in a file. In the morning: every image on disk, a table that says
@@ -78,15 +78,20 @@ def app() -> None:
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     guard_streams()
+    as_json = "--json" in arguments
     try:
         code = app.main(args=list(arguments), prog_name="batchgen", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
     except click.ClickException as error:
+        if as_json:
+            give(error_document(error.format_message(), code=2))
         error.show()
         return 2
     except (click.exceptions.Abort, KeyboardInterrupt):
+        if as_json:
+            give(error_document("interrupted; nothing was sent", code=130))
         say("Interrupted. Nothing was sent.")
         return 130
     return code if isinstance(code, int) else 0

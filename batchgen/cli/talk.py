@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from contextlib import suppress
@@ -73,6 +74,13 @@ def say(text: str = "", *, end: str = "\n") -> None:
     """Say something to a person: on stderr."""
     sys.stderr.write(text + end)
     sys.stderr.flush()
+
+
+def error_document(text: str, *, code: int) -> str:
+    """Return what `--json` gives of a command that ended before it did anything."""
+    mistake = {"file": "", "line": None, "column": None, "text": text, "count": 1}
+    document = {"exit_code": code, "reason": text.partition("\n")[0], "errors": [mistake]}
+    return json.dumps(document, ensure_ascii=False)
 
 
 def give(text: str) -> None:
