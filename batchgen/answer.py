@@ -20,6 +20,13 @@ from batchgen.job import Json
 # Longer texts of the service are cut: some echo the whole input.
 MAX_MESSAGE = 500
 
+# One request holds a handful of images; a count beyond this is a slip, and no bill.
+MAX_UNITS = 1_000_000
+
+# Units are computed somewhere, and 1.4999999999999998 is 1.5. Times a unit's price they are an
+# amount that our files can hold.
+_UNIT_PLACES = Decimal("0.000001")
+
 # The text that was seen counts whatever stands beside it; what only sounds like it does not.
 _STILL_RUNNING = re.compile(r"still in progress", re.IGNORECASE)
 _NOT_READY = re.compile(r"not (yet )?(ready|complete)|in[ _]queue", re.IGNORECASE)
@@ -99,7 +106,10 @@ class Answer:
             units = Decimal(self.headers.get("x-fal-billable-units", ""))
         except InvalidOperation:
             return None
-        return units if units.is_finite() and units >= 0 else None
+        if not units.is_finite() or not 0 <= units <= MAX_UNITS:
+            return None
+        rounded = units.quantize(_UNIT_PLACES)
+        return units if units == rounded else rounded.normalize()
 
     def _model_error(self) -> dict[str, Json] | None:
         detail = (self.body or {}).get("detail")

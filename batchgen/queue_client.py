@@ -50,6 +50,10 @@ POST_KEEPALIVE_S = 2.0
 # Answers are JSON; one that carries its images inside may be large.
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
+# No place in a queue, and no time in seconds, is beyond this. JSON's numbers have no end, and what
+# is too large for a float must not reach a computation.
+MAX_NUMBER = 1_000_000_000
+
 # Namespaces whose applications have one more part in their path.
 NAMESPACES = frozenset({"workflows", "comfy"})
 
@@ -151,10 +155,10 @@ class QueueClient:
         error = body.get("error")
         return Status(
             state=str(body["status"]).upper(),
-            ahead=ahead if isinstance(ahead, int) else None,
+            ahead=_count(ahead),
             error=answer.message if error else "",
             error_type=answer.error_type,
-            inference_s=float(time_s) if isinstance(time_s, int | float) else None,
+            inference_s=_seconds(time_s),
         )
 
     async def result(self, endpoint: str, request: Request) -> Result:
@@ -341,7 +345,7 @@ def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
         raise UncertainError(said, http=answer.http)
     ahead = body.get("queue_position")
     urls = {name: _text(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
-    return Request(request_id=request_id, **urls), ahead if isinstance(ahead, int) else None
+    return Request(request_id=request_id, **urls), _count(ahead)
 
 
 def _place_of(request_id: str, given: str) -> str:
@@ -371,6 +375,18 @@ def _date_of(answer: Answer) -> datetime | None:
 
 def _is_usable(request_id: str) -> bool:
     return 0 < len(request_id) <= 200 and request_id.isprintable() and request_id not in (".", "..")
+
+
+def _count(value: Json) -> int | None:
+    """Return a number of requests; None for what can be none."""
+    return value if isinstance(value, int) and 0 <= value <= MAX_NUMBER else None
+
+
+def _seconds(value: Json) -> float | None:
+    """Return a time in seconds; None for what can be none, as NaN and what no float holds."""
+    if not isinstance(value, int | float) or not 0 <= value <= MAX_NUMBER:
+        return None
+    return float(value)
 
 
 def _text(value: Json) -> str:

@@ -418,6 +418,18 @@ async def test_a_status_as_the_service_gives_it(
             "COMPLETED",
             id="inference_time null",
         ),
+        pytest.param(
+            200,
+            {"status": "COMPLETED", "metrics": {"inference_time": 10**400}},
+            "COMPLETED",
+            id="inference_time beyond a float",
+        ),
+        pytest.param(
+            200,
+            {"status": "COMPLETED", "metrics": {"inference_time": float("nan")}},
+            "COMPLETED",
+            id="inference_time no number",
+        ),
     ],
 )
 async def test_the_state_decides_and_the_code_does_not(
@@ -429,6 +441,22 @@ async def test_the_state_decides_and_the_code_does_not(
 
     assert isinstance(status, Status)
     assert (status.state, status.inference_s) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    "ahead", [10**400, -1, 2.5, "3"], ids=["beyond a float", "-1", "2.5", "text"]
+)
+async def test_a_place_in_the_queue_that_can_be_none_is_not_taken_for_one(
+    answers: Answers, client: QueueClient, ahead: Any
+) -> None:
+    answers.add("POST", APP, 200, {"request_id": REQUEST_ID, "queue_position": ahead})
+    answers.add("GET", STATUS_URL, 200, {"status": "IN_QUEUE", "queue_position": ahead})
+
+    request, waiting = await client.submit(ENDPOINT, b"{}")
+    status = await client.status(ENDPOINT, REQUEST)
+
+    assert (request.request_id, waiting) == (REQUEST_ID, None)
+    assert status == Status(state="IN_QUEUE")
 
 
 READ_FAILURES = [
