@@ -166,7 +166,7 @@ class Reconciler:
             job_from(self.records.entry_at(standing.started)).input
             for standing in self.records.record.jobs.values()
             # Before its row is durable nothing is sent.
-            if standing.state is AttemptState.SUBMITTING and standing.started >= 0
+            if standing.started >= 0 and _is_under_way(standing)
         ]
 
     async def _record(self, verdict: Verdict) -> list[GoingOn]:
@@ -208,6 +208,13 @@ async def read_history(
         logger.warning("the history could not be read whole: %s", error)
         return entries, False
     return entries, True
+
+
+def _is_under_way(standing: Standing) -> bool:
+    """Say whether an attempt has no request id yet, or one that the journal does not show yet."""
+    if standing.state is AttemptState.SUBMITTED:
+        return standing.last < 0
+    return standing.state is AttemptState.SUBMITTING
 
 
 def _unknown(lost: Lost, reason: str) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -354,6 +354,33 @@ async def test_what_is_being_sent_this_moment_is_not_taken_for_what_was_lost(
         assert at.shop.states(FOX) == ["submitting", "unknown"]
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_what_was_answered_this_moment_is_not_taken_for_what_was_lost(
+    tmp_path: Path,
+) -> None:
+    alike = replace(FOX, job_id=OWL.job_id)
+    async with scene(tmp_path, timeouts=Timeouts()) as at:
+        await at.lose(FOX, accepted=False)
+        await at.time.sleep(MINUTE_S)
+        journal = at.shop.records.journal
+        append, may_write = journal.append, asyncio.Event()
+
+        async def append_late(cells: Sequence[str]) -> int:
+            if (cells[1], cells[3]) == (alike.job_id, "submitted"):
+                await may_write.wait()  # its turn comes when those before it are durable
+            return await append(cells)
+
+        journal.append = append_late  # type: ignore[method-assign]  # a disk that takes its time
+        sending = asyncio.create_task(at.shop.submit(alike))
+        while at.shop.standing(alike).state is not AttemptState.SUBMITTED:
+            await asyncio.sleep(0.005)
+        await at.time.sleep(5.0)
+
+        assert await at.reconciler.look() == []
+        assert at.shop.states(FOX) == ["submitting", "unknown"]
+        may_write.set()
+        await sending
 
 
 async def test_one_that_was_settled_meanwhile_is_left_alone(tmp_path: Path) -> None:
