@@ -232,7 +232,9 @@ def test_growing_drops_a_torn_tail_and_nothing_else(path: Path) -> None:
     "change",
     [
         pytest.param(
-            lambda text: text.replace("repeat,", "repeat,notes,", 1).replace(",0,", ",0,x,"),
+            lambda text: text.replace(f"{JOB.endpoint},0", f"{JOB.endpoint},0,x").replace(
+                "repeat,", "repeat,notes,", 1
+            ),
             id="a column of somebody else",
         ),
         pytest.param(lambda text: text.replace("\n", "\na note\n", 1), id="a line that is no row"),
@@ -245,8 +247,9 @@ def test_a_ledger_that_somebody_has_changed_does_not_grow(
     changed = change(path.read_text(encoding="utf-8"))
     path.write_text(changed, encoding="utf-8")
 
-    with pytest.raises(LedgerError, match="Nothing was changed"):
+    with pytest.raises(LedgerError, match=r"notes|not a row") as caught:
         grow(path, Columns(variables=("animal",)))
+    assert "Nothing was changed" in str(caught.value)
 
     assert path.read_text(encoding="utf-8") == changed
     assert [entry.name for entry in path.parent.iterdir()] == ["ledger.csv"]
@@ -358,8 +361,18 @@ def test_superseded_rows_move_to_the_history_and_the_others_stay_in_order(
     past = read_rows(history) if history.exists() else []
     assert [found["finished_at"] for found in after] == current
     assert moved == len(past) == len(before) - len(after)
+    assert history.exists() is bool(moved)
     assert all(found in before for found in past)
     assert len(after) + len(past) == len(before)
+
+
+def test_only_the_jobs_that_are_named_are_tidied(path: Path, history: Path) -> None:
+    rows = [*of(1, (None, "failed"), (0, "succeeded")), *of(2, (None, "failed"), (None, "failed"))]
+    write_ledger(path, rows, COLUMNS)
+
+    assert compact(path, history, jobs={1}) == 1
+
+    assert [found["finished_at"] for found in read_rows(path)] == ["1.1", "2.0", "2.1"]
 
 
 @pytest.mark.parametrize(("rows", "current"), CASES)
