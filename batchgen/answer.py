@@ -31,7 +31,8 @@ _UNIT_PLACES = Decimal("0.000001")
 _STILL_RUNNING = re.compile(r"still in progress", re.IGNORECASE)
 _NOT_READY = re.compile(r"not (yet )?(ready|complete)|in[ _]queue", re.IGNORECASE)
 _RATE = re.compile(r"rate.?limit|too.many.requests|concurrent", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Controls, line ends, and halves of characters, which neither a terminal nor a file can show.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

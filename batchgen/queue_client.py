@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from batchgen.answer import Answer, parse_answer
+from batchgen.answer import Answer, parse_answer, plain
 from batchgen.attempt import JUDGING_CODES, Request
 from batchgen.errors import (
     AccountError,
@@ -154,7 +154,7 @@ class QueueClient:
         ahead = body.get("queue_position")
         error = body.get("error")
         return Status(
-            state=str(body["status"]).upper(),
+            state=plain(str(body["status"])).upper(),
             ahead=_count(ahead),
             error=answer.message if error else "",
             error_type=answer.error_type,

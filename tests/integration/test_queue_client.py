@@ -405,6 +405,7 @@ async def test_a_status_as_the_service_gives_it(
         pytest.param(200, {"status": "IN_QUEUE"}, "IN_QUEUE", id="200 while it is queued"),
         pytest.param(202, {"status": "COMPLETED"}, "COMPLETED", id="202 when it is done"),
         pytest.param(200, {"status": "WARMING_UP"}, "WARMING_UP", id="a state that is new"),
+        pytest.param(200, {"status": "\x1b[31mNEW\ud800"}, "[31MNEW", id="a state to do harm"),
         pytest.param(200, {"status": "FAILED"}, "FAILED", id="a state that the reference lists"),
         pytest.param(
             200,
