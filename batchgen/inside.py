@@ -19,6 +19,9 @@ INSIDE = "data:"
 # A text of so many characters in nothing but base64's alphabet is bytes, not a text.
 LEAST_BASE64 = 4096
 
+# No image endpoint nests deeper; what was made to exhaust a reader's stack is cut off here.
+MOST_LEVELS = 50
+
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]+")
 
 
@@ -80,12 +83,14 @@ def _is_inside(url: str) -> bool:
     return url[: len(INSIDE)].lower() == INSIDE
 
 
-def _without_bytes(value: Json) -> Json:
+def _without_bytes(value: Json, *, levels: int = MOST_LEVELS) -> Json:
     match value:
+        case dict() | list() if not levels:
+            return "…"
         case dict():
-            return {name: _without_bytes(one) for name, one in value.items()}
+            return {name: _without_bytes(one, levels=levels - 1) for name, one in value.items()}
         case list():
-            return [_without_bytes(one) for one in value]
+            return [_without_bytes(one, levels=levels - 1) for one in value]
         case str() if len(value) >= LEAST_BASE64 and (
             _is_inside(value) or _BASE64.fullmatch(value)
         ):

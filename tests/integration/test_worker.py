@@ -654,6 +654,21 @@ async def test_an_image_inside_a_result_that_is_damaged_is_noted_and_kept_from_t
     assert "!!!!" not in repr(ending.output)
 
 
+async def test_a_result_that_is_nested_to_do_harm_is_kept_without_what_lies_too_deep(
+    tmp_path: Path,
+) -> None:
+    nested: Any = []
+    for _ in range(900):
+        nested = [nested]
+    output = {"images": [{"url": "https://fal.media/a.png"}], "nested": nested}
+
+    ending = await Follow(tmp_path, COMPLETED, http(200, output))()
+
+    assert isinstance(ending, Completed)
+    assert ending.output["images"] == output["images"]
+    assert "…" in repr(ending.output["nested"])
+
+
 async def test_images_that_the_disk_does_not_take_leave_the_request_open(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("in the way")
 
