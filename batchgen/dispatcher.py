@@ -85,6 +85,7 @@ class Dispatcher:
     _key_is_checked: bool = False
     _next: Job | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _one_look: asyncio.Lock = field(default_factory=asyncio.Lock)
     _backoff: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=60.0))
 
     async def submit_all(self) -> None:
@@ -117,19 +118,22 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def look_up(self) -> bool:
-        """Look lost submissions up, and go on with those that were settled, if any."""
-        if not self.reconciler.unknown or self.course.has_aborted:
-            return False
-        settled = await self.course.unless_aborted(self.reconciler.look()) or []
-        for one in settled:
-            self.progress.unknown -= 1
-            if one.request is not None:
-                self.reopen(one.job, one.standing, one.request, age_s=NEW_REQUEST_S)
-            elif self.course.stopped is None:
-                self.todo.put_back(one.job, due_at=self._monotonic())
-        self.course.wake()
-        return bool(settled)
+    async def look_up(self) -> None:
+        """Look lost submissions up, and go on with those that were settled.
+
+        When this returns, what an earlier look has settled goes on as well.
+        """
+        async with self._one_look:
+            if not self.reconciler.unknown or self.course.has_aborted:
+                return
+            settled = await self.course.unless_aborted(self.reconciler.look()) or []
+            for one in settled:
+                self.progress.unknown -= 1
+                if one.request is not None:
+                    self.reopen(one.job, one.standing, one.request, age_s=NEW_REQUEST_S)
+                elif self.course.stopped is None:
+                    self.todo.put_back(one.job, due_at=self._monotonic())
+            self.course.wake()
 
     # -- what is sent --------------------------------------------------------------------
 
@@ -304,9 +308,10 @@ class Dispatcher:
 
     async def _settle_last(self) -> bool:
         """Before the run ends, settle what can be settled; return whether something goes on."""
-        while self.course.stopped is None and self.reconciler.unknown:
+        while self.course.stopped is None:
             wait = self.reconciler.next_chance_s()
-            if await self.look_up():
+            await self.look_up()
+            if self._tasks or self.todo.waiting:
                 return True
             if not wait:
                 return False

@@ -58,12 +58,16 @@ class Runner:
         downloads.start()
         try:
             await self.course.guarded(self._recover())
-            background.append(asyncio.create_task(self._try_again()))
+            again = asyncio.create_task(self._try_again())
+            background.append(again)
             await self.course.guarded(self.dispatcher.submit_all())
             stopped = self.course.stopped
             if stopped is not None and stopped.cause is not Cause.SIGNAL:
                 await self.course.guarded(self.dispatcher.look_up())
             await self.dispatcher.drain()
+            again.cancel()
+            await asyncio.gather(again, return_exceptions=True)
+            await self.dispatcher.drain()  # what it has found in the meantime
             await downloads.finish()
         finally:
             for task in background:

@@ -51,8 +51,10 @@ logger = logging.getLogger(__name__)
 # So soon after the submission a 404 means nothing, in seconds.
 NEW_REQUEST_S = 30.0
 
-# One 404 may be a slip; so many reads in a row have to say that a request is not known.
+# One 404 may be a slip, and a service that is not itself denies everything for a while: so many
+# reads in a row have to say that a request is not known, over so many seconds.
 MISSES = 3
+DENIED_S = 30.0
 
 # How long a failure is left alone before the second read that has to confirm it, in seconds.
 SECOND_READ_S = 3.0
@@ -115,6 +117,22 @@ class Withheld:
 
 
 Submission = Accepted | SlowDown | Rejected | Barred | Uncertain | Failed | Withheld
+
+
+@dataclass(slots=True)
+class _Denials:
+    """Reads in a row that say that a request is not known, and how old it was at the first."""
+
+    count: int = 0
+    first_age_s: float = 0.0
+
+    def note(self, *, is_denied: bool, age_s: float) -> None:
+        if not self.count:
+            self.first_age_s = age_s
+        self.count = self.count + 1 if is_denied and age_s >= NEW_REQUEST_S else 0
+
+    def are_believed(self, *, age_s: float) -> bool:
+        return self.count >= MISSES and age_s - self.first_age_s >= DENIED_S
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,7 +222,7 @@ class Worker:
         until = first_read + self.timeout_s
         delay = 0.0 if age_s else self.polling.delay_s(age_s=0.0, ahead=ahead)
         before: Failure | None = None
-        misses = 0
+        denials = _Denials()
         try:
             while True:
                 await self.clock.sleep(delay)
@@ -213,8 +231,8 @@ class Worker:
                 )
                 age = self.clock.monotonic() - began
                 found = await self._look(job, request, status, before=before, until=until)
-                misses = misses + 1 if isinstance(found, NotFound) else 0
-                if misses >= MISSES and age >= NEW_REQUEST_S:
+                denials.note(is_denied=isinstance(found, NotFound), age_s=age)
+                if denials.are_believed(age_s=age):
                     return Lost()
                 if isinstance(found, Completed | Failed | StillOpen):
                     if isinstance(found, Completed):
