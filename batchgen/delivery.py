@@ -6,7 +6,9 @@ A stage of its own: it holds no request's slot, costs nothing, and may be repeat
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from batchgen.attempt import Entry, Request, job_from
 from batchgen.clock import Clock
@@ -28,6 +30,10 @@ TRIES = 4
 
 # The longest wait between two of them, in seconds.
 LONGEST_WAIT_S = 60.0
+
+
+# What stands for a result that neither the queue nor the history has any more.
+FORGOTTEN: Mapping[str, Json] = MappingProxyType({})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,7 +157,8 @@ class Delivery:
                 fresh = await self._read_again(job, request, index)
                 if fresh is not None:
                     was_read_again = True
-                    url, left = fresh, max(left, 1)  # no verdict on an address that was not tried
+                    # No verdict on an address that was not tried.
+                    url, left = fresh or url, max(left, 1)
             if left <= 0:
                 return NoFile(status="undelivered", error_type="download", error=str(error))
             await self._wait(error, failures=max(tries - left, 1))
@@ -163,23 +170,26 @@ class Delivery:
         await self.clock.sleep(min(max(error.retry_after_s or 0.0, wait), LONGEST_WAIT_S))
 
     async def _read_again(self, job: Job, request: Request, index: int) -> str | None:
-        """Return where the result says the image is now; None if it gives no answer."""
+        """Return where the image is now: `""` if it is nowhere, None if nobody can tell."""
         output = await self._read_result(job, request)
-        if output is None:
-            return None
-        urls = image_urls(output)
+        if output is FORGOTTEN:
+            return ""
+        urls = image_urls(output or {})
         url = urls[index] if index < len(urls) else ""
         return url if url and not url.startswith(INSIDE) else None
 
-    async def _read_result(self, job: Job, request: Request) -> dict[str, Json] | None:
-        """Return a result once more: from the queue, else from the platform's history."""
+    async def _read_result(self, job: Job, request: Request) -> Mapping[str, Json] | None:
+        """Return a result once more: from the queue, else from the platform's history.
+
+        It is `FORGOTTEN` where the history answers and has none; None where nobody answers.
+        """
         try:
             result = await self.client.result(job.endpoint, request)
             if isinstance(result, Fetched):
                 return result.output
             if isinstance(result, NotFound) and self.platform is not None:
                 entry = await self.platform.find(job.endpoint, request.request_id)
-                return None if entry is None else entry.result
+                return (entry.result if entry is not None else None) or FORGOTTEN
         except QueueError:
             return None
         return None

@@ -18,6 +18,9 @@ from batchgen.records import Records
 # Jobs whose images are fetched at a time.
 SIDE_BY_SIDE = 16
 
+# So many jobs in a row whose images cannot be fetched mean that their host is at fault.
+FEW = 3
+
 
 @dataclass(slots=True, kw_only=True)
 class Downloads:
@@ -29,7 +32,6 @@ class Downloads:
         progress: What is shown meanwhile.
         course: Whether the run goes on.
         monotonic: A clock that never goes back, in seconds.
-        failing_since: Since when nothing could be fetched, by that clock; None while it works.
     """
 
     records: Records
@@ -37,9 +39,10 @@ class Downloads:
     progress: Progress
     course: Course
     monotonic: Callable[[], float]
-    failing_since: float | None = None
     _queue: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
     _deferred: deque[int] = field(default_factory=deque)
+    _failed: set[int] = field(default_factory=set)
+    _failed_since: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _busy: int = 0
 
@@ -52,6 +55,14 @@ class Downloads:
     def unfinished(self) -> int:
         """The same, and those that are being fetched."""
         return self._queue.qsize() + self._busy
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when nothing could be fetched, by the monotonic clock; None while it works.
+
+        One image that cannot be had says nothing of its host: several jobs in a row do.
+        """
+        return self._failed_since if len(self._failed) >= FEW else None
 
     def start(self) -> None:
         """Begin to fetch."""
@@ -107,15 +118,16 @@ class Downloads:
         if self.course.has_aborted:
             return
         if self.delivery.delivered > delivered or not self.delivery.download:
-            self.failing_since = None
+            self._failed.clear()
         self._count(number)
 
     def _count(self, number: int) -> None:
         standing = self.records.record.jobs[number]
         if standing.lacks_rows:
             self._deferred.append(number)
-            if self.failing_since is None:
-                self.failing_since = self.monotonic()
+            if not self._failed:
+                self._failed_since = self.monotonic()
+            self._failed.add(number)
         elif standing.missing_type:
             self.progress.fail(standing.missing_type)
         else:

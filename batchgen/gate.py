@@ -16,8 +16,10 @@ from batchgen.stop import Cause, Stop
 # More results than this waiting for their download mean that submitting would only add to them.
 MOST_WAITING = 1000
 
-# Without one successful download for so long, in seconds, no more images are bought.
+# Without one successful download for so long, in seconds, no more images are bought; and after
+# so long the run ends: an image host that is gone all night must not keep it waiting.
 NO_DOWNLOAD_S = 600.0
+GIVE_UP_S = 1800.0
 
 # Room on the disk that is never used, in bytes: rows, the log, other programs.
 DISK_MARGIN_BYTES = 8 * 1024 * 1024
@@ -106,10 +108,17 @@ class Gate:
             return ""
         return f"slowed by {self.window.why}: {self.window.limit} open of {self.window.cap}"
 
-    def _check_downloads(self, monotonic: float) -> Hold | None:
+    def _check_downloads(self, monotonic: float) -> Hold | Stop | None:
+        failing_s = 0.0 if self.failing_since is None else monotonic - self.failing_since
+        if failing_s > GIVE_UP_S:
+            return Stop(
+                cause=Cause.NO_ANSWER,
+                text="no image could be downloaded for half an hour",
+                mend="check the network (batchgen doctor)",
+            )
         if self.waiting > MOST_WAITING:
             return Hold(wait_s=5.0, reason=f"{self.waiting:,} images wait for their download")
-        if self.failing_since is not None and monotonic - self.failing_since > NO_DOWNLOAD_S:
+        if failing_s > NO_DOWNLOAD_S:
             return Hold(wait_s=5.0, reason="no image can be downloaded, not submitting")
         return None
 

@@ -45,8 +45,10 @@ async def keep_inside(
     """
     kept = dict(output)
     found = kept.get("images")
-    if not isinstance(found, list) and _is_inside(_url(kept.get("image"))):
-        found = kept["images"] = [kept.pop("image")]
+    if found is None and _is_inside(_url(kept.get("image"))):
+        found = [kept.pop("image")]
+    elif _is_inside(_url(found)):
+        found = [found]  # one image where a list is due
     if isinstance(found, list):
         kept["images"] = [
             await _kept(image, job, index, images) if _is_inside(_url(image)) else image

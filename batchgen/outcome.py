@@ -147,9 +147,10 @@ def failed(failure: Failure | None, status: Status) -> Failed:
 def image_urls(output: Mapping[str, Json]) -> list[str]:
     """Return where a result's images are, in order; `""` for an entry without an address."""
     images = output.get("images")
+    if images is None:
+        images = output.get("image")
     if not isinstance(images, list):
-        image = output.get("image")
-        images = [] if image is None else [image]
+        images = [] if images is None else [images]
     return [_url(image) for image in images]
 
 

@@ -303,6 +303,18 @@ async def test_an_image_that_is_gone_is_not_given_up_before_the_result_was_read(
         assert seen(rows, "status", "error_type") == [("undelivered", "download")]
 
 
+async def test_an_image_that_is_gone_and_whose_result_nobody_remembers_has_expired(
+    tmp_path: Path,
+) -> None:
+    page = http(200, {"items": [], "has_more": False, "next_cursor": None})
+    async with delivering(tmp_path, queue=[NOT_FOUND], platform=[page]) as (shop, host):
+        await completed(shop, JOB, host.play("/0", GONE))
+
+        rows = await deliver(shop, JOB)
+
+    assert seen(rows, "status", "error_type") == [("failed", "expired")]
+
+
 async def test_403_is_not_gone(tmp_path: Path) -> None:
     async with ImageHost() as images:
         url = images.play("/0", answer(b"", status=403))

@@ -10,6 +10,7 @@ import pytest
 
 from batchgen.gate import (
     DISK_MARGIN_BYTES,
+    GIVE_UP_S,
     MOST_WAITING,
     NO_DOWNLOAD_S,
     ROOM_FACTOR,
@@ -138,6 +139,13 @@ def test_ten_minutes_without_a_download_hold(ago: float, holds: bool) -> None:
     assert isinstance(held, Hold) is holds
     if isinstance(held, Hold):
         assert held.reason == "no image can be downloaded, not submitting"
+
+
+def test_half_an_hour_without_a_download_ends_the_run() -> None:
+    held = check(make_gate(failing_since=1000.0 - GIVE_UP_S - 1))
+
+    assert isinstance(held, Stop)
+    assert held.cause is Cause.NO_ANSWER
 
 
 # -- the disk ----------------------------------------------------------------------------

@@ -123,6 +123,7 @@ def test_a_failed_status_without_any_reason_is_named_by_its_code() -> None:
         pytest.param({"images": [{"url": "a", "width": None}]}, ["a"], id="null beside it"),
         pytest.param({"images": ["a"]}, ["a"], id="a plain text"),
         pytest.param({"image": {"url": "a"}}, ["a"], id="a single image"),
+        pytest.param({"images": {"url": "a"}}, ["a"], id="a single image where a list is due"),
         pytest.param({"images": [{"url": None}, {}, 7]}, ["", "", ""], id="no address"),
         pytest.param({"images": []}, [], id="none"),
         pytest.param({"images": None}, [], id="null"),
