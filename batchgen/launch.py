@@ -320,13 +320,14 @@ def _report(run: Parts, size: int, *, started_at: datetime, submitted: int) -> R
         standings, former = record.jobs.values(), 0
         jobs = max(size - todo.folded, len(record.jobs))
         images = todo.images + (jobs - todo.drawn)
+    tally = count(standings, retry=retry_rule(settings), download=settings.download)
     return Report(
         batch=run.batch.name,
         folder=run.batch.folder,
         simulated=run.service.simulated,
         jobs=jobs,
-        images=images,
-        tally=count(standings, retry=retry_rule(settings), download=settings.download),
+        images=max(images, tally.images_on_disk),  # some results hold more than was asked for
+        tally=tally,
         bill=record.bill,
         submitted=submitted,
         stop=run.course.stopped,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 
 from batchgen.budget import ZERO
@@ -33,7 +34,7 @@ class Todo:
         folded: Jobs of the manifest that are the same as an earlier one of it.
         drawn: Distinct jobs drawn so far.
         images: Images that they ask for.
-        quoted_usd: What they cost by the price table.
+        quoted_usd: What they cost by the price table; None once one of them has no price.
         dearest_usd: What the dearest of them costs.
     """
 
@@ -51,7 +52,7 @@ class Todo:
         self.folded = 0
         self.drawn = 0
         self.images = 0
-        self.quoted_usd = ZERO
+        self.quoted_usd: Decimal | None = ZERO
         self.dearest_usd = ZERO
         self._jobs = jobs
         self._record = record
@@ -106,7 +107,10 @@ class Todo:
             return False
         self.drawn += 1
         self.images += job.images
-        self.quoted_usd += job.price_usd or ZERO
+        if self.quoted_usd is None or job.price_usd is None:
+            self.quoted_usd = None
+        else:
+            self.quoted_usd += job.price_usd
         self.dearest_usd = max(self.dearest_usd, job.price_usd or ZERO)
         if number in self._record.failed_now:
             return False

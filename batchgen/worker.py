@@ -289,7 +289,7 @@ class Worker:
         return replace(ending, output=output)
 
     async def _refused(self, job: Job, standing: Standing, error: RefusedError) -> Submission:
-        if again(error.error_type) is Again.TRANSIENT:
+        if error.http == 400 and again(error.error_type) is Again.TRANSIENT:
             # A failure that may pass, told by the POST itself: an attempt like any other.
             outcome = Failed(error_type=error.error_type, message=str(error), http=error.http)
             await self.records.failed(job, standing, None, outcome)

@@ -74,6 +74,12 @@ COMPLETED = status("COMPLETED", metrics={"inference_time": 3.5})
         pytest.param(
             [said("submit_400_downstream")], Failed, ["submitting", "failed"], id="400 that passes"
         ),
+        pytest.param(
+            [http(422, {"detail": "again?", "error_type": "downstream_service_error"})],
+            Rejected,
+            ["submitting", "refused"],
+            id="422 judges the input, whatever its type",
+        ),
         pytest.param([said("submit_504_nginx")], Uncertain, ["submitting", "unknown"], id="504"),
         pytest.param([Do.CLOSE], Uncertain, ["submitting", "unknown"], id="a dropped reply"),
         pytest.param([Do.HANG], Uncertain, ["submitting", "unknown"], id="no reply in time"),

@@ -77,6 +77,13 @@ def test_what_all_jobs_ask_for_and_cost_is_summed_up_without_what_is_folded() ->
     assert (left.images, left.quoted_usd) == (3, Decimal("0.24"))
 
 
+def test_one_job_without_a_price_leaves_no_quote() -> None:
+    left = todo(make_job(1), replace(make_job(2), price_usd=None), make_job(3))
+    all_of(left)
+
+    assert left.quoted_usd is None
+
+
 @pytest.mark.parametrize(
     ("standing", "sent"),
     [
