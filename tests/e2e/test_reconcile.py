@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command import Said
@@ -28,11 +29,18 @@ def with_variables(here: Counter, **changes: str | None) -> Counter:
     return replace(here, desk=replace(here.desk, environ=kept))
 
 
-def lose(here: Counter, *animals: str, fault: str = "lost_reply", nth: int | str = 1) -> list[str]:
+def lose(
+    here: Counter,
+    *animals: str,
+    fault: str = "lost_reply",
+    nth: int | str = 1,
+    concurrency: int = 1,
+) -> list[str]:
     """Run a manifest without a history to ask, lose some answers, return the unknown jobs."""
     here.queue.misbehave(script=[{"on": "submit", "nth": nth, "do": fault}])
     here.write_zoo(*animals)
-    said = with_variables(here, BATCHGEN_PLATFORM_URL=None).call("run", "zoo.yaml", "-j", "1")
+    blind = with_variables(here, BATCHGEN_PLATFORM_URL=None)
+    said = blind.call("run", "zoo.yaml", "-j", str(concurrency))
     assert said.code == 1
     here.queue.misbehave(clear=True)
     return [row["job_id"] for row in ledger(here) if row["status"] == "unknown"]
@@ -48,7 +56,7 @@ def statuses(here: Counter) -> Counts[str]:
     return Counts(row["status"] for row in ledger(here))
 
 
-def accepted(here: Counter) -> list[dict[str, object]]:
+def accepted(here: Counter) -> list[dict[str, Any]]:
     return here.queue.requests()
 
 
@@ -120,12 +128,17 @@ def test_a_history_that_is_late_is_waited_for(tmp_path: Path) -> None:
 
 def test_every_page_of_the_history_is_read(tmp_path: Path) -> None:
     with _counter(tmp_path) as here:
-        lose(here, *(f"number {number}" for number in range(230)))
+        numbers = [f"number {number}" for number in range(230)]
+        (job_id,) = lose(here, *numbers, nth=3, concurrency=20)
 
         said = here.call("reconcile", "zoo")
 
+        (row,) = [row for row in ledger(here) if row["job_id"] == job_id]
+        (request_id,) = [
+            one["request_id"] for one in accepted(here) if one["input"]["prompt"] == row["prompt"]
+        ]
         assert said.code == 0
-        assert str(accepted(here)[0]["request_id"]) in said.out
+        assert f"  {job_id}  {request_id}" in said.out
 
 
 @pytest.mark.parametrize(

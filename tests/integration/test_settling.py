@@ -11,6 +11,7 @@ import pytest
 from support.evening import Evening, evening, manifest_of
 from support.jobs import BEGAN_AT as SENT_AT
 from support.jobs import make_job
+from support.queues import KEY
 
 from batchgen.errors import AccountError, BusyError, ServiceError, UsageError
 from batchgen.history import HistoryEntry
@@ -282,6 +283,59 @@ async def test_a_run_looks_them_up_at_its_start(tmp_path: Path) -> None:
         completed = told.index(("completed", False))
         assert ("submitted", True) in told[:completed]
         assert report.exit_code == 0
+        assert one.queue.accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "has_platform", "expected"),
+    [
+        pytest.param("forgotten", True, {"fox": "succeeded"}, id="the history has its result"),
+        pytest.param("unlisted", True, {"fox": "failed lost"}, id="the history does not know it"),
+        pytest.param("no_payloads", True, {"fox": "failed lost"}, id="the history has no output"),
+        pytest.param("forgotten", False, {}, id="there is no history: it stays open"),
+    ],
+)
+async def test_a_request_that_the_queue_has_forgotten_is_asked_for_in_the_history(
+    tmp_path: Path, fault: str, has_platform: bool, expected: dict[str, str]
+) -> None:
+    async with evening(tmp_path, seconds=10.0) as one:
+        one.with_platform = has_platform
+        one.queue.faults.script(on="run", nth=1, do=["forgotten", fault])
+
+        report = await one.run(manifest_of("fox"), timeout_s=600.0)
+        again = await one.run(manifest_of("fox"), timeout_s=600.0)
+
+        assert statuses(one) == expected
+        assert (report.open, again.open) == ((0, 0) if expected else (1, 1))
+        assert report.exit_code == again.exit_code == (0 if "succeeded" in expected.values() else 1)
+        assert one.queue.accepted == 1
+        assert one.batch.replay().bill.spent_usd == (PRICE if expected else 0)
+
+
+async def test_a_lost_request_is_sent_again_only_by_retry_failed(tmp_path: Path) -> None:
+    async with evening(tmp_path, seconds=10.0) as one:
+        one.queue.faults.script(on="run", nth=1, do=["forgotten", "unlisted"])
+        await one.run(manifest_of("fox"))
+
+        report = await one.run(manifest_of("fox"), retry="failed")
+
+        assert report.exit_code == 0
+        assert one.queue.accepted == 2
+
+
+async def test_another_accounts_key_marks_nothing(tmp_path: Path) -> None:
+    async with evening(tmp_path) as one:
+        await one.leave_open("fox", running=1)
+        before = one.states()
+        one.key = "another:key"
+
+        report = await one.run(manifest_of("fox", "owl"))
+
+        assert report.exit_code == 3
+        assert "belong to another account" in report.reason
+        assert one.states() == before
+        one.key = KEY
+        assert (await one.run(manifest_of("fox", "owl"))).exit_code == 0
         assert one.queue.accepted == 2
 
 
