@@ -16,6 +16,12 @@ SLOWEST_POLL_S = 60.0
 # Service times that are remembered.
 MEMORY = 64
 
+# How much of the quickest requests' time is let pass before the first look, when many are known
+# and while few are.
+SURE = 0.8
+UNSURE = 0.5
+FEW = 10
+
 
 @dataclass(slots=True, kw_only=True)
 class Spacing:
@@ -134,7 +140,10 @@ class Polling:
     def learn(self, service_s: float) -> None:
         """Take note of how long a request took from its submission to its result, in seconds."""
         self._times_s.append(service_s)
-        self._early_s = sorted(self._times_s)[len(self._times_s) // 10]
+        times = sorted(self._times_s)
+        # The first few may have met a service that was still warming up.
+        trust = SURE if len(times) >= FEW else UNSURE
+        self._early_s = trust * times[len(times) // 10]
 
     def delay_s(self, *, age_s: float, ahead: int | None = None) -> float:
         """Return the seconds to wait before the next read of a request.
@@ -144,7 +153,7 @@ class Polling:
             ahead: Requests queued before it, where the service said so.
         """
         # Nothing is to be seen before the quickest tenth of the earlier requests was done.
-        early = 0.8 * self._early_s - age_s
+        early = self._early_s - age_s
         queued = 0.0 if ahead is None else min(10.0, 0.05 * ahead)
         delay = max(early, self.stretch * age_s, queued, self.quickest_s)
         return min(delay, SLOWEST_POLL_S)

@@ -235,7 +235,8 @@ class Worker:
                 if denials.are_believed(age_s=age):
                     return Lost()
                 if isinstance(found, Completed | Failed | StillOpen):
-                    if isinstance(found, Completed):
+                    if isinstance(found, Completed) and not age_s:
+                        # How long one took that nobody has watched is not known.
                         self.polling.learn(age)
                     return found
                 # Judged only now, after a read: a machine that slept must not fail a request.

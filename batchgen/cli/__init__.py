@@ -8,6 +8,10 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line, and end the process with its exit code."""
-    from batchgen.cli.app import run_command_line  # noqa: PLC0415 - see batchgen.cli.app
+    try:
+        from batchgen.cli.app import run_command_line  # noqa: PLC0415 - see batchgen.cli.app
 
-    sys.exit(run_command_line(sys.argv[1:]))
+        code = run_command_line(sys.argv[1:])
+    except KeyboardInterrupt:  # before a command has begun
+        code = 130
+    sys.exit(code)

@@ -132,13 +132,14 @@ def _go(errand: Errand) -> int:
     is_free = service is None or service.is_free
     announce_loss(errand, is_free=is_free)
     ask_first(errand, is_free=is_free)
-    with Signals() as signals:
-        if service is not None:
-            return _run(errand, service, signals)
-        errand.batch.create(simulated=True)
-        errand.batch.require_free()  # before its simulator, whose folder has a lock of its own
-        with simulated_service(errand.batch.folder) as simulator:
-            return _run(errand, simulator, signals)
+    signals = Signals()
+    signals.obey()
+    if service is not None:
+        return _run(errand, service, signals)
+    errand.batch.create(simulated=True)
+    errand.batch.require_free()  # before its simulator, whose folder has a lock of its own
+    with simulated_service(errand.batch.folder) as simulator:
+        return _run(errand, simulator, signals)
 
 
 def say_where(batch: Batch, *, quiet: bool) -> None:

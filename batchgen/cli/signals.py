@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
 
 from batchgen.cli.layout import counted
 from batchgen.cli.talk import say
@@ -20,7 +19,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Signals:
-    """Obeys the signals that end a run, while its context lasts.
+    """Obeys the signals that end a run, from now to the end of the process.
 
     The first: nothing more is submitted, what is open is read and saved. The second: nothing more
     is read; POSTs that are out get a moment for their answers. The third: the process ends at once.
@@ -28,29 +27,19 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        """Obey nothing yet."""
+        """Obey none yet."""
         self._seen = 0
         self._say: Callable[[str], None] = say
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
+    def obey(self) -> None:
+        """Obey from now on; in the main thread of a process that runs one command."""
         for name in _NAMES:
             number = getattr(signal, name, None)
             # What is ignored stays ignored, as under nohup.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
+                signal.signal(number, self._receive)
 
     def attach(self, runner: Runner, *, say: Callable[[str], None]) -> None:
         """Let signals reach a run; called from its event loop.
@@ -96,6 +85,7 @@ def _stopping(runner: Runner) -> str:
         return "Stopping: nothing more is submitted."
     verb = "is" if (open_ + waiting) == 1 else "are"
     return (
-        f"Stopping: nothing more is submitted; {' and '.join(waited_for)} {verb} being waited for.\n"
+        "Stopping: nothing more is submitted; "
+        f"{' and '.join(waited_for)} {verb} being waited for.\n"
         "Ctrl-C again leaves them for the next run."
     )

@@ -540,6 +540,14 @@ async def test_how_long_requests_take_is_learned(tmp_path: Path) -> None:
     assert follow.shop.worker.polling.delay_s(age_s=0.0) > 0.5
 
 
+async def test_what_a_request_took_that_nobody_watched_teaches_nothing(tmp_path: Path) -> None:
+    follow = Follow(tmp_path, COMPLETED, IMAGES)
+
+    await follow(age_s=28_800.0)
+
+    assert follow.shop.worker.polling.delay_s(age_s=0.0) < 0.5
+
+
 # -- the account -------------------------------------------------------------------------
 
 

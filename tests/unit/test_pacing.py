@@ -222,6 +222,18 @@ def test_what_earlier_requests_have_taken_saves_polls_that_could_see_nothing() -
     assert after == [16.0]
 
 
+def test_a_slow_start_is_forgotten_soon() -> None:
+    polling = Polling()
+    polling.learn(60.0)
+
+    looks = 0
+    while polling.delay_s(age_s=0.0) > 3.0:
+        polling.learn(polling.delay_s(age_s=0.0))  # it was long done, and nobody looked
+        looks += 1
+
+    assert looks <= 4
+
+
 def test_one_lucky_request_among_many_does_not_set_the_pace() -> None:
     polling = Polling()
     for service_s in [0.01, *[10.0] * 40]:
