@@ -108,7 +108,7 @@ async def work(
 
 
 async def test_subscribe(script: Path) -> None:
-    async with simulated(seconds=0.4, keys=(KEY,)) as (queue, _):
+    async with simulated(seconds=2.0, keys=(KEY,)) as (queue, _):
         found = await work(
             script, queue, "subscribe", ENDPOINT, {"prompt": "a fox", "num_images": 2}
         )
@@ -119,7 +119,7 @@ async def test_subscribe(script: Path) -> None:
 
 
 async def test_subscribe_by_stream(script: Path) -> None:
-    async with simulated(seconds=0.4) as (queue, _):
+    async with simulated(seconds=2.0) as (queue, _):
         found = await work(script, queue, "stream", ENDPOINT, {"prompt": "a fox"})
 
     assert found["walk"] == ["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]

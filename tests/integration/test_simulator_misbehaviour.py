@@ -165,7 +165,7 @@ async def test_the_text_of_a_submit_fault_says_whether_the_request_is_accepted(
                 "POST",
                 f"/{ENDPOINT}",
                 json={"prompt": "a fox"},
-                timeout=aiohttp.ClientTimeout(total=0.3),
+                timeout=aiohttp.ClientTimeout(total=1.5),
             )
         )
         accepted = queue.accepted
