@@ -31,7 +31,7 @@ JOURNAL_FIRST_CELL = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _HALF = re.compile(r"[\ud800-\udfff]")
-_AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,12})?", re.ASCII)
+_AMOUNT = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 # Under this key a `submitting` row says which attempt it is since the job's last `failed` row in
 # the ledger. That row may be gone from there by the next start.

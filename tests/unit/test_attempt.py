@@ -47,7 +47,7 @@ DETAILS = st.dictionaries(TEXT, JSON, max_size=4)
 @given(
     state=st.sampled_from(AttemptState),
     attempt=st.integers(1, 10_000),
-    cost=st.one_of(st.none(), st.decimals(0, 10_000, places=6)),
+    cost=st.one_of(st.none(), st.decimals(0, 10_000, places=6), st.decimals(0, 1, places=20)),
     request_id=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10),
     detail=DETAILS,
 )
