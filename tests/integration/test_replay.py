@@ -715,10 +715,35 @@ async def test_the_bill_is_what_has_ended_and_what_may_still_cost(files: Files) 
         await story.open(jobs[5])
         await story.failed(jobs[5], REFUSAL, http=422)  # spent
 
-    bill = files.replay().bill
+    record = files.replay()
 
-    assert (bill.spent_usd, bill.reserved_usd) == (2 * PRICE, 3 * PRICE)
-    assert isinstance(bill.spent_usd, Decimal)
+    assert (record.bill.spent_usd, record.bill.reserved_usd) == (2 * PRICE, 3 * PRICE)
+    assert isinstance(record.bill.spent_usd, Decimal)
+    assert record.submitted == 3
+
+
+async def test_the_record_knows_its_first_and_its_last_time(files: Files) -> None:
+    with files.open() as story:
+        await story.succeeded(JOB)
+    times = [row["at"] for row in read_rows(files.journal)]
+
+    record = files.replay()
+
+    assert (record.first_at, record.last_at) == (times[0], times[-1])
+    assert record.journal_end == files.journal.stat().st_size
+    assert record.ledger_end == files.ledger.stat().st_size
+
+
+async def test_a_job_is_drawn_once_whatever_is_on_record_of_it(files: Files) -> None:
+    done, begun, never = (make_job(number) for number in (1, 2, 3))
+    with files.open() as story:
+        await story.succeeded(done)
+        await story.open(begun)
+    record = files.replay()
+
+    for job in (done, begun, never):
+        number = number_of(job.job_id)
+        assert [record.mark_drawn(number) for _ in range(3)] == [False, True, True]
 
 
 # -- memory -----------------------------------------------------------------------------------

@@ -262,6 +262,7 @@ def test_a_run_without_downloads(rows: Rows, expected: Step) -> None:
     ("rows", "expected"),
     [
         pytest.param(images(SAVED), Step.DONE, id="an image"),
+        pytest.param(images(UNDELIVERED), Step.LEAVE, id="an image whose address is lost"),
         pytest.param(UNKNOWN_ROW, Step.LEAVE, id="unknown"),
         pytest.param(failed_row("content_policy_violation", second=0), Step.LEAVE, id="failed"),
     ],
@@ -271,6 +272,48 @@ def test_what_the_ledger_alone_knows_is_never_sent_by_itself(rows: Rows, expecte
 
     assert next_step(standing, retry=TRANSIENT, download=True) is expected
     assert standing.lacks_journal
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_closed", "lacks_journal"),
+    [
+        pytest.param(stand(), False, False, id="nothing on record"),
+        pytest.param(
+            stand(rows=failed_row("template", second=0)), False, False, id="failed unsent"
+        ),
+        pytest.param(stand(*BROKEN), False, False, id="failed, no row yet"),
+        pytest.param(
+            Standing(state=FAILED, rows=images(EXPIRED)), False, False, id="failed, another row"
+        ),
+        pytest.param(closed("lost"), True, False, id="failed, with its row"),
+        pytest.param(stand(rows=failed_row("lost", second=0)), False, True, id="a row alone"),
+    ],
+)
+def test_a_failed_row_closes_an_attempt_that_is_on_record(
+    standing: Standing, is_closed: bool, lacks_journal: bool
+) -> None:
+    assert standing.is_closed is is_closed
+    assert standing.lacks_journal is lacks_journal
+
+
+@pytest.mark.parametrize(
+    ("mark", "counts"),
+    [
+        pytest.param(ImageMark("failed", "expired", False, 1), False, id="expired before"),
+        pytest.param(ImageMark("failed", "expired", False, 2), True, id="expired now"),
+        pytest.param(ImageMark("failed", "missing_image", False, 2), True, id="missing now"),
+        pytest.param(ImageMark("failed", "expired", False), True, id="nobody knows when"),
+        pytest.param(ImageMark("undelivered", "download", False, 1), True, id="undelivered"),
+        pytest.param(ImageMark("succeeded", "", True, 1), True, id="on disk"),
+    ],
+)
+def test_a_failure_before_the_last_attempt_says_nothing_of_its_result(
+    mark: ImageMark, counts: bool
+) -> None:
+    standing = Standing(state=COMPLETED, attempts=2, rows=images(mark))
+
+    assert standing.mark(0) == (mark if counts else None)
+    assert standing.lacks_rows is (not counts or mark.status == "undelivered")
 
 
 # -- rows -------------------------------------------------------------------------------------
@@ -349,6 +392,9 @@ def test_which_rows_of_a_job_count(
             id="one never made",
         ),
         pytest.param(stand(rows=UNKNOWN_ROW), JobState.UNKNOWN, id="unknown to the journal too"),
+        pytest.param(
+            stand(rows=images(UNDELIVERED)), JobState.UNDELIVERED, id="known as undelivered alone"
+        ),
         pytest.param(stand(rows=images(SAVED)), JobState.SUCCEEDED, id="known by its image alone"),
     ],
 )
