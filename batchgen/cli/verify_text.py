@@ -38,14 +38,14 @@ _SAYS_IT_ALL = frozenset({Kind.JOURNAL_LOST, Kind.LEDGER_LOST, Kind.LEDGER_RESAV
 
 # What becomes of the others.
 _ADVICE = {
-    Kind.JOURNAL_LOST: "It cannot be written again; put it back from a copy if there is one.",
-    Kind.JOURNAL_BROKEN: "It is never mended: put it back from a copy.",
-    Kind.LEDGER_FOREIGN: "It is never touched: move it away, then --repair writes ledger.csv anew.",
-    Kind.HISTORY_BROKEN: "It is never mended: put it back from a copy, or move it away.",
-    Kind.NO_JOURNAL: "Is requests.csv an older copy? Put the right one back.",
-    Kind.LOST_FILE: "The addresses are in ledger.csv.",
-    Kind.ORPHAN_FILE: "That is never touched.",
-    Kind.UNDELIVERED: "The next run fetches that, free.",
+    Kind.JOURNAL_LOST: "it cannot be written again; put it back from a copy if there is one",
+    Kind.JOURNAL_BROKEN: "it is never mended; put it back from a copy",
+    Kind.LEDGER_FOREIGN: "it is never touched; move it away, then --repair writes ledger.csv anew",
+    Kind.HISTORY_BROKEN: "it is never mended; put it back from a copy, or move it away",
+    Kind.NO_JOURNAL: "is requests.csv an older copy? Put the right one back",
+    Kind.LOST_FILE: "the addresses are in ledger.csv",
+    Kind.ORPHAN_FILE: "left alone",
+    Kind.UNDELIVERED: "fetched by the next run, free",
 }
 
 
@@ -133,8 +133,8 @@ def _outcome(found: Verification, kind: Kind, group: Group) -> str:
     if group.mended:
         return ": mended" if not group.left else f": {group.mended:,} of them mended"
     if kind in _ADVICE:
-        return f". {_ADVICE[kind]}"
-    return "" if not found.mending else ": not mended"
+        return f": {_ADVICE[kind]}"
+    return ": not mended" if found.mending else ""
 
 
 def _shown(kind: Kind, group: Group) -> list[str]:

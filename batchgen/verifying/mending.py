@@ -75,7 +75,7 @@ class Mending:
             StorageError: The disk refused to be read, or to let a file be moved.
         """
         found = self.inspection.found
-        if any(map(found.count, HOPELESS)):
+        if self.batch.is_new or any(map(found.count, HOPELESS)):
             return
         record, to_mend = self.inspection.record, self.inspection.to_mend
         if any(map(found.count, REBUILT)):

@@ -88,14 +88,14 @@ def test_what_is_damaged_is_found_set_aside_and_fetched_free(here: Counter) -> N
     for text in (
         "1 file is missing\n",
         "1 file is damaged\n",
-        "1 file is named by no row. That is never touched.\n  images/notes.txt",
+        "1 file is named by no row: left alone\n  images/notes.txt",
         "batchgen verify zoo --repair",
     ):
         assert text in found.out
     for text in (
         "1 file is missing: mended",
         "1 file is damaged: mended",
-        "2 images are made and paid, and not on disk. The next run fetches that, free.",
+        "2 images are made and paid, and not on disk: fetched by the next run, free",
         "kept aside       damaged/",
         "batchgen resume zoo    fetches 2 images, free",
     ):
@@ -216,7 +216,7 @@ def test_a_lost_journal_is_said_to_be_lost_and_stops_every_run(here: Counter) ->
     assert (run.code, looked.code, repaired.code) == (2, 1, 1)
     assert "requests.csv is lost, while ledger.csv has rows" in run.err
     assert "batchgen resume zoo --on-unknown resubmit" in run.err
-    assert "requests.csv is lost. It cannot be written again" in looked.out
+    assert "requests.csv is lost: it cannot be written again" in looked.out
     assert sent(here) == 3
 
 

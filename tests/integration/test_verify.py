@@ -126,6 +126,8 @@ async def test_a_batch_that_never_ran_is_well(tmp_path: Path) -> None:
         one.batch.create(simulated=False)
 
         assert look(one) == {}
+        assert found_in(await repair(one)) == {}
+        assert not journal_of(one).exists()
 
 
 async def test_however_jobs_end_ledger_and_journal_agree(tmp_path: Path) -> None:
