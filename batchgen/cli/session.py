@@ -167,6 +167,7 @@ def _run(errand: Errand, service: Service, signals: Signals) -> int:
     if not options.quiet or report.exit_code:
         about = partial(about_batch, errand)
         say(summarise(report, command=errand.command, about=about))
+    signals.ignore()
     return report.exit_code
 
 

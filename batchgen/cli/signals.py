@@ -35,11 +35,18 @@ class Signals:
 
     def obey(self) -> None:
         """Obey from now on; in the main thread of a process that runs one command."""
+        self._set(self._receive)
+
+    def ignore(self) -> None:
+        """Ignore them from now on: all is said, and nothing but the exit code is left to give."""
+        self._set(signal.SIG_IGN)
+
+    def _set(self, handler: signal.Handlers | Callable[[int, FrameType | None], None]) -> None:
         for name in _NAMES:
             number = getattr(signal, name, None)
             # What is ignored stays ignored, as under nohup.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._receive)
+                signal.signal(number, handler)
 
     def attach(self, runner: Runner, *, say: Callable[[str], None]) -> None:
         """Let signals reach a run; called from its event loop.
