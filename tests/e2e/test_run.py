@@ -252,18 +252,6 @@ def test_resume_needs_no_manifest(desk: Desk, queue: ThreadedQueue) -> None:
     assert (by_name.code, by_folder.code, queue.accepted) == (0, 0, 6)
 
 
-def test_without_download_and_then_with(desk: Desk, queue: ThreadedQueue) -> None:
-    first = desk.call("run", "foxes.yaml", "--no-download")
-    files = [row["file"] for row in ledger(desk)]
-    second = desk.call("run", "foxes.yaml")
-
-    assert (first.code, second.code) == (0, 0)
-    assert files == [""] * 6
-    assert all(row["file"] for row in ledger(desk))
-    assert queue.accepted == 6
-    assert queue.queue.image_fetches == 6
-
-
 def test_options_of_the_file_hold_unless_the_command_line_says_otherwise(
     desk: Desk, queue: ThreadedQueue
 ) -> None:
@@ -316,19 +304,6 @@ def test_a_simulated_batch_is_refused_by_a_real_run_and_the_other_way_round(desk
     assert "is a simulated batch; a real run needs a folder of its own" in real.err
 
 
-def test_no_jobs_folder_is_begun_anew_beside_another(desk: Desk, queue: ThreadedQueue) -> None:
-    desk.call("run", "foxes.yaml", "--limit", "1")
-    elsewhere = desk.folder / "elsewhere"
-    elsewhere.mkdir()
-
-    said = desk.call("run", "../foxes.yaml", folder=elsewhere)
-
-    assert said.code == 2
-    assert "would buy everything again" in said.err
-    assert str(desk.folder / "jobs") in said.err
-    assert queue.accepted == 1
-
-
 def test_a_folder_of_jobs_that_is_a_file_is_refused(desk: Desk) -> None:
     desk.write("file", "")
 
@@ -354,26 +329,6 @@ def test_nothing_that_takes_long_is_imported_on_the_way_to_a_submission(desk: De
     assert "aiohttp" in modules
     assert not {name for name in modules if name.split(".")[0] in ("pandas", "numpy", "jsonschema")}
     assert "batchgen.simulator" not in modules
-
-
-def test_the_key_is_in_no_argument_that_others_see(desk: Desk) -> None:
-    if not Path("/proc/self").is_dir():
-        pytest.skip("this system does not show the arguments of processes")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "batchgen", "run", "foxes.yaml", "--rate", "5/s", "-q"],
-        cwd=desk.folder,
-        env=desk.environment,
-    )
-    seen: list[bytes] = []
-    while running.poll() is None:
-        try:
-            seen.append(Path(f"/proc/{running.pid}/cmdline").read_bytes())
-        except OSError:
-            break
-
-    assert running.wait(timeout=60) == 0
-    assert seen
-    assert not any(KEY.encode() in line for line in seen)
 
 
 def test_the_document_of_a_run_is_what_status_says_of_it(desk: Desk, queue: ThreadedQueue) -> None:
