@@ -118,15 +118,20 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def look_up(self) -> None:
+    async def look_up(self, *, only_due: bool = False) -> None:
         """Look lost submissions up, and go on with those that were settled.
 
         When this returns, what an earlier look has settled goes on as well.
+
+        Args:
+            only_due: Leave out what was looked up in vain a short while ago.
         """
         async with self._one_look:
             if not self.reconciler.unknown or self.course.has_aborted:
                 return
-            settled = await self.course.unless_aborted(self.reconciler.look()) or []
+            settled = (
+                await self.course.unless_aborted(self.reconciler.look(only_due=only_due)) or []
+            )
             for one in settled:
                 self.progress.unknown -= 1
                 if one.request is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from batchgen.clock import Clock
@@ -47,17 +48,26 @@ async def find_paid_twice(
         group = [lost for lost in again if lost.endpoint == endpoint]
         start = min(lost.at for lost in group) - CLOCK_SLACK
         try:
-            entries, is_whole = await read_history(
-                platform, endpoint, start=start, end=clock.now() + FUTURE
+            shown = await read_history(
+                platform,
+                endpoint,
+                start=start,
+                end=clock.now() + FUTURE,
+                wanted=partial(_is_one_of, group),
             )
         except QueueError as error:
             problem = f"the history cannot be read: {error}"
             continue
-        if not is_whole:
+        if not shown.is_whole:
             problem = "the history could not be read whole"
-        known = trace_requests(journal, {one.request_id for one in entries}).known
-        found += match_paid_twice(group, [one for one in entries if one.request_id not in known])
+        known = trace_requests(journal, shown.ids).known
+        free = [one for one in shown.wanted if one.request_id not in known]
+        found += match_paid_twice(group, free)
     return found, problem
+
+
+def _is_one_of(again: Sequence[Lost], entry: HistoryEntry) -> bool:
+    return any(is_entry_of(entry, lost) for lost in again)
 
 
 def match_paid_twice(again: Sequence[Lost], free: Sequence[HistoryEntry]) -> list[PaidTwice]:

@@ -128,14 +128,14 @@ def is_entry_of(entry: HistoryEntry, lost: Lost) -> bool:
     was sent no earlier than an hour before the intent was recorded. One that names no request
     cannot be gone on with.
     """
-    return bool(entry.request_id) and _is_whole(entry) and _could_be(entry, lost)
+    return bool(entry.request_id) and _is_whole(entry) and could_be(entry, lost)
 
 
 def _is_whole(entry: HistoryEntry) -> bool:
     return entry.input is not None and entry.sent_at is not None
 
 
-def _could_be(entry: HistoryEntry, lost: Lost) -> bool:
+def could_be(entry: HistoryEntry, lost: Lost) -> bool:
     """Say whether nothing that an entry says speaks against its being this submission."""
     if entry.sent_at is not None and entry.sent_at < lost.at - CLOCK_SLACK:
         return False
@@ -174,7 +174,7 @@ def _doubt(
         return "the history could not be read whole"
     if lost.account not in (evidence.account, *evidence.accounts):
         return "it was sent with another key, whose history this may not be"
-    doubtful = next((entry for entry in free if _could_be(entry, lost)), None)
+    doubtful = next((entry for entry in free if could_be(entry, lost)), None)
     if doubtful is not None and not _is_whole(doubtful):
         return "the history shows requests without their input"
     if doubtful is not None:

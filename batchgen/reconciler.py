@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,15 @@ from batchgen.history import HistoryEntry
 from batchgen.job import Job, Json
 from batchgen.outcome import Completed, Failed, StillOpen, image_urls
 from batchgen.platform_client import PlatformClient
-from batchgen.reconcile import CLOCK_SLACK, Evidence, Fate, Lost, Verdict, settle
+from batchgen.reconcile import (
+    CLOCK_SLACK,
+    Evidence,
+    Fate,
+    Lost,
+    Verdict,
+    could_be,
+    settle,
+)
 from batchgen.records import Records
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
@@ -26,8 +34,8 @@ logger = logging.getLogger(__name__)
 # What was sent a moment ago by a clock that is ahead of ours belongs to the history too.
 FUTURE = timedelta(hours=1)
 
-# The shortest time between two looks, in seconds.
-SHORTEST_PAUSE_S = 1.0
+# The shortest time between two looks.
+SHORTEST_PAUSE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +74,28 @@ class Reconciler:
     resubmit: bool
     unknown: set[int] = field(default_factory=set)
     said: dict[int, str] = field(default_factory=dict)
+    _due_at: dict[int, datetime] = field(default_factory=dict)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def look(self) -> list[GoingOn]:
-        """Look all of them up, record what became of them, and return those that go on.
+    async def look(self, *, only_due: bool = False) -> list[GoingOn]:
+        """Look them up, record what became of them, and return those that go on.
 
         A look that is under way is waited for: two would settle the same submission twice.
+
+        Args:
+            only_due: Leave out what was looked up in vain a short while ago, for its age: a night
+                with one lost answer must not read the whole history every minute.
         """
         async with self._one_at_a_time:
-            return await self._look()
+            now = self.clock.now()
+            return await self._look(
+                number
+                for number in sorted(self.unknown)
+                if not only_due or self._due_at.get(number, now) <= now
+            )
 
-    async def _look(self) -> list[GoingOn]:
-        lost = [self._lost(number) for number in sorted(self.unknown)]
+    async def _look(self, numbers: Iterable[int]) -> list[GoingOn]:
+        lost = [self._lost(number) for number in numbers]
         settled: list[GoingOn] = []
         for endpoint in sorted({one.endpoint for one in lost}):
             group = [one for one in lost if one.endpoint == endpoint]
@@ -114,7 +132,7 @@ class Reconciler:
     @property
     def pause_s(self) -> float:
         """Seconds from one look to the next: under `resubmit` a verdict takes that long."""
-        return max(SHORTEST_PAUSE_S, self.unknown_after.total_seconds())
+        return max(SHORTEST_PAUSE, self.unknown_after).total_seconds()
 
     def next_chance_s(self) -> float | None:
         """Return how long it takes until all of them are old enough to be judged, in seconds.
@@ -135,8 +153,12 @@ class Reconciler:
             return [_unknown(lost, "there is no history to look into") for lost in group]
         start = min(lost.at for lost in group) - CLOCK_SLACK
         try:
-            entries, is_whole = await read_history(
-                self.platform, endpoint, start=start, end=self.clock.now() + FUTURE
+            shown = await read_history(
+                self.platform,
+                endpoint,
+                start=start,
+                end=self.clock.now() + FUTURE,
+                wanted=lambda entry: any(could_be(entry, lost) for lost in group),
             )
         except QueueError as error:
             return [_unknown(lost, f"the history cannot be read: {error}") for lost in group]
@@ -144,11 +166,10 @@ class Reconciler:
         # record in the other, or still under way.
         under_way = self._inputs_under_way()
         group = [lost for lost in group if lost.input not in under_way]
-        ids = {entry.request_id for entry in entries}
-        trace = await asyncio.to_thread(trace_requests, self.records.journal.path, ids)
+        trace = await asyncio.to_thread(trace_requests, self.records.journal.path, shown.ids)
         evidence = Evidence(
-            entries=entries,
-            is_whole=is_whole,
+            entries=shown.wanted,
+            is_whole=shown.is_whole,
             account=self.records.service.account,
             known=trace.known,
             accounts=frozenset(trace.accounts),
@@ -185,29 +206,60 @@ class Reconciler:
             self._settled(number)
             return [GoingOn(job=job, standing=standing)]
         self.said[number] = verdict.reason or "the history does not show it; held"
+        self._due_at[number] = self._next_look(verdict.lost)
         return []
+
+    def _next_look(self, lost: Lost) -> datetime:
+        """Return when to look again: as soon as a verdict is possible, then ever more rarely."""
+        now = self.clock.now()
+        return max(lost.at + self.unknown_after, now + (now - lost.at), now + SHORTEST_PAUSE)
 
     def _settled(self, number: int) -> None:
         self.unknown.discard(number)
         self.said.pop(number, None)
+        self._due_at.pop(number, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Shown:
+    """What the history of an endpoint shows.
+
+    Attributes:
+        ids: Of all its requests.
+        wanted: The entries that were asked for.
+        is_whole: Whether every page could be read.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    wanted: list[HistoryEntry] = field(default_factory=list)
+    is_whole: bool = True
 
 
 async def read_history(
-    platform: PlatformClient, endpoint: str, *, start: datetime, end: datetime
-) -> tuple[list[HistoryEntry], bool]:
-    """Return what the history shows of an endpoint, and whether every page could be read.
+    platform: PlatformClient,
+    endpoint: str,
+    *,
+    start: datetime,
+    end: datetime,
+    wanted: Callable[[HistoryEntry], bool],
+) -> Shown:
+    """Return what the history shows of an endpoint.
+
+    Entries carry all that was sent and made; only those are kept that are wanted.
 
     Raises:
         AccountError: The key may not read it.
     """
-    entries: list[HistoryEntry] = []
+    shown = Shown()
     try:
         async for entry in platform.history(endpoint, start=start, end=end):
-            entries.append(entry)  # noqa: PERF401 - what came before an error counts too
+            shown.ids.add(entry.request_id)
+            if wanted(entry):
+                shown.wanted.append(entry)
     except ReadError as error:
         logger.warning("the history could not be read whole: %s", error)
-        return entries, False
-    return entries, True
+        shown.is_whole = False  # what came before the error counts too
+    return shown
 
 
 def _is_under_way(standing: Standing) -> bool:

@@ -115,7 +115,7 @@ class Runner:
         """Try again, at once and now and then, what could not be settled or fetched so far."""
         while True:
             self.dispatcher.downloads.try_again()
-            await self.course.guarded(self.dispatcher.look_up())
+            await self.course.guarded(self.dispatcher.look_up(only_due=True))
             await self.recovery.clock.sleep(min(SECOND_TRY_S, self.recovery.reconciler.pause_s))
 
     def _show(self, monotonic: float) -> None:

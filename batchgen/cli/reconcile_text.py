@@ -29,7 +29,9 @@ def describe(settled: Settled, *, batch: str, command: Command) -> str:
         ]
         lines.append(f"  Go on:  {command('resume')}")
     if settled.given_up:
-        lines.append(f"{_requests(len(settled.given_up))} given up; they count as paid:")
+        count = len(settled.given_up)
+        paid = "and counts as paid" if count == 1 else "and count as paid"
+        lines.append(f"{_requests(count)} given up, {paid}:")
         lines += [f"  {job_id}" for job_id in settled.given_up]
     if settled.unknown:
         lines += _unknown(settled, command)
@@ -49,10 +51,12 @@ def _unknown(settled: Settled, command: Command) -> list[str]:
     for job_id, reason in settled.unknown.items():
         reasons.setdefault(neutralised(reason), []).append(job_id)
     count = len(settled.unknown)
-    lines = [
-        f"{_requests(count)} unknown: sent, and the answer was lost. They count as paid and are "
-        "not sent again by themselves."
-    ]
+    held = (
+        "It counts as paid and is not sent again by itself."
+        if count == 1
+        else "They count as paid and are not sent again by themselves."
+    )
+    lines = [f"{_requests(count)} unknown: sent, and the answer was lost. {held}"]
     for reason, job_ids in reasons.items():
         shown = ", ".join(job_ids[:5]) + (" …" if len(job_ids) > 5 else "")
         lines.append(f"  {reason}: {shown}")

@@ -94,8 +94,8 @@ def test_what_it_does_not_show_is_held_and_every_way_on_is_named(here: Counter) 
 
     assert said.code == 1
     assert said.out.splitlines() == [
-        "1 request is unknown: sent, and the answer was lost. They count as paid and are not sent "
-        "again by themselves.",
+        "1 request is unknown: sent, and the answer was lost. It counts as paid and is not sent "
+        "again by itself.",
         f"  the history does not show it; held: {fox}",
         "  Look again, free:            batchgen reconcile zoo",
         f"  You know the request id:     batchgen reconcile zoo --adopt {fox}=REQUEST_ID",
@@ -209,7 +209,7 @@ def test_what_is_given_up_counts_as_paid_and_is_sent_again_only_when_asked(
     held = here.call("run", "zoo.yaml", "--json")
     again = here.call("run", "zoo.yaml", "--retry", "failed")
 
-    assert (said.code, said.out) == (0, f"1 request is given up; they count as paid:\n  {fox}\n")
+    assert (said.code, said.out) == (0, f"1 request is given up, and counts as paid:\n  {fox}\n")
     assert (held.code, held.document["failed_by_type"]) == (1, {"uncertain": 1})
     assert held.document["spent_usd"] == 0.12
     assert (again.code, len(accepted(here))) == (0, 2)

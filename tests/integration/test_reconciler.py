@@ -412,6 +412,38 @@ async def test_a_run_waits_only_where_that_can_lead_to_something(
         assert (at.reconciler.next_chance_s() is not None) is chance
 
 
+async def test_a_night_with_one_lost_answer_reads_the_history_ever_more_rarely(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path, resubmit=False) as at:
+        await at.lose(FOX, accepted=False)
+        looks = []
+        for minute in range(33):
+            before = at.queue.tally.calls[Kind.HISTORY]
+            assert await at.reconciler.look(only_due=True) == []
+            if at.queue.tally.calls[Kind.HISTORY] > before:
+                looks.append(minute)
+            await at.time.sleep(MINUTE_S)
+
+        assert looks[:2] == [0, 1]
+        assert 5 <= len(looks) <= 7
+        assert await at.reconciler.look() == []
+        assert at.queue.tally.calls[Kind.HISTORY] == len(looks) + 1
+
+
+async def test_a_new_one_is_looked_up_at_once_whatever_is_not_due(tmp_path: Path) -> None:
+    async with scene(tmp_path, resubmit=False) as at:
+        await at.lose(FOX, accepted=False)
+        await at.time.sleep(10 * MINUTE_S)
+        await at.reconciler.look(only_due=True)
+        await at.lose(OWL, accepted=True)
+        await at.time.sleep(5.0)
+
+        (going_on,) = await at.reconciler.look(only_due=True)
+
+        assert going_on.job.job_id == OWL.job_id
+
+
 # -- results that the queue has forgotten: rule 8 -----------------------------------------
 
 
