@@ -4,7 +4,7 @@ A block holds commands, each behind `$ `, and under each what it says. `…` sta
 on a line of its own for any number of lines; times, durations and sizes on disk may differ. `^C`
 alone on a line is Ctrl-C, pressed once the first new image is there; a command that ends with `&`
 is left running from then on, until `wait`. Commands are run in a folder of their own, which is
-shown as `/home/ann/shop`.
+shown as `/srv/data/shop`.
 
 To write down anew what the commands of some pages say:
 
@@ -27,7 +27,7 @@ from pathlib import Path
 
 from support.pages import ROOT, blocks
 
-HOME = "/home/ann/shop"
+HOME = "/srv/data/shop"
 PATIENCE_S = 60.0
 
 _CHANGING = tuple(

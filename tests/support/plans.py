@@ -103,7 +103,7 @@ def make_plan_of(census: Census, **changes: Any) -> Plan:
     """Return a plan of such jobs, in a folder that nothing was ever run in."""
     report = Report(
         batch=changes.pop("batch", "animals"),
-        folder=Path(changes.pop("folder", "/home/ann/jobs/animals")),
+        folder=Path(changes.pop("folder", "/srv/data/jobs/animals")),
         simulated=changes.pop("simulated", False),
         jobs=census.jobs,
         images=census.images,
@@ -117,7 +117,7 @@ def make_plan_of(census: Census, **changes: Any) -> Plan:
         "report": report,
         "is_new": True,
         "begun_at": "",
-        "manifest": Path("/home/ann/animals.yaml"),
+        "manifest": Path("/srv/data/animals.yaml"),
         "shape": "",
         "whole": census.jobs + census.folded,
         "selection": Selection(),

@@ -24,8 +24,8 @@ from batchgen.planning.prices import PriceList
 from batchgen.settings import Rate, RunSettings
 
 SECOND_EVENING = """\
-spring-shop      /home/ann/shop/jobs/spring-shop      begun 21 Nov, $356.76 paid
-manifest         /home/ann/shop/shop-shots.yaml
+spring-shop      /srv/data/shop/jobs/spring-shop      begun 21 Nov, $356.76 paid
+manifest         /srv/data/shop/shop-shots.yaml
                  1,250 rows × 4 scene = 5,000 jobs, 5,000 images
 endpoint         fal-ai/nano-banana-2                 prices of 2026-11-20: 2K $0.12, 4K $0.16
 
@@ -94,10 +94,10 @@ def second_evening() -> Plan:
     return make_plan_of(
         census,
         batch="spring-shop",
-        folder="/home/ann/shop/jobs/spring-shop",
+        folder="/srv/data/shop/jobs/spring-shop",
         is_new=False,
         begun_at="2026-11-21T12:00:00.000Z",
-        manifest=Path("/home/ann/shop/shop-shots.yaml"),
+        manifest=Path("/srv/data/shop/shop-shots.yaml"),
         shape="1,250 rows × 4 scene",
         bill=Budget(
             limit_usd=Decimal(620), spent_usd=Decimal("356.76"), reserved_usd=Decimal("1.68")
@@ -161,17 +161,17 @@ def test_the_first_line_has_the_whole_folder_however_long_it_is() -> None:
     [
         pytest.param(
             {"simulated": True},
-            "animals          /home/ann/jobs/animals      new (simulated: nothing is paid)",
+            "animals          /srv/data/jobs/animals      new (simulated: nothing is paid)",
             id="a simulated batch is marked",
         ),
         pytest.param(
             {"shape": "1 animal", "whole": 1},
-            "manifest         /home/ann/animals.yaml               1 animal = 1 job, 1 image",
+            "manifest         /srv/data/animals.yaml               1 animal = 1 job, 1 image",
             id="one is one",
         ),
         pytest.param(
-            {"manifest": Path("/home/ann/jobs/animals/manifests/3/manifest.yaml")},
-            "manifest         /home/ann/jobs/animals/manifest.yaml      1 job, 1 image",
+            {"manifest": Path("/srv/data/jobs/animals/manifests/3/manifest.yaml")},
+            "manifest         /srv/data/jobs/animals/manifest.yaml      1 job, 1 image",
             id="of a batch's own manifest the copy that people know",
         ),
         pytest.param(

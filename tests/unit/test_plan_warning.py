@@ -77,14 +77,14 @@ def test_a_plan_in_order_warns_of_nothing() -> None:
         ),
         pytest.param(
             None,
-            {"neighbours": (Neighbour(folder=Path("/home/ann/jobs/old"), jobs=100),)},
+            {"neighbours": (Neighbour(folder=Path("/srv/data/jobs/old"), jobs=100),)},
             "all 100 new jobs were already paid for in the batch old ($8.00 would be paid again). "
             "To go on there: batchgen resume old, or batch: old in the manifest",
             id="a batch under another name",
         ),
         pytest.param(
             None,
-            {"neighbours": (Neighbour(folder=Path("/home/ann/jobs/old"), jobs=25),)},
+            {"neighbours": (Neighbour(folder=Path("/srv/data/jobs/old"), jobs=25),)},
             "25 of the 100 new jobs were already paid for in the batch old ($2.00 would be paid "
             "again). To go on there: batchgen resume old, or batch: old in the manifest",
             id="a batch that shares some jobs",

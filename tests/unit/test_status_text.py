@@ -64,7 +64,7 @@ REMAINDER = tally_of(
 def overview_of(tally: Tally, **changes: Any) -> Overview:
     report = Report(
         batch="spring-shop",
-        folder=Path("/home/ann/shop/jobs/spring-shop"),
+        folder=Path("/srv/data/shop/jobs/spring-shop"),
         simulated=False,
         jobs=5000,
         images=5000,
@@ -98,7 +98,7 @@ def said(overview: Overview) -> str:
 
 def test_a_batch_that_is_done_says_so_and_asks_for_nothing() -> None:
     assert said(overview_of(ALL_WELL)) == (
-        "spring-shop      /home/ann/shop/jobs/spring-shop      begun 21 Nov 21:30\n"
+        "spring-shop      /srv/data/shop/jobs/spring-shop      begun 21 Nov 21:30\n"
         "\n"
         "manifest         5,000 jobs, 5,000 images, 5,000 on disk\n"
         "succeeded       5,000\n"

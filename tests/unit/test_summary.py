@@ -22,8 +22,8 @@ from batchgen.tally import Tally
 
 COMMAND = "batchgen run shop-shots.yaml"
 PLACES = """\
-  images   /home/ann/shop/jobs/spring-shop/images
-  table    /home/ann/shop/jobs/spring-shop/ledger.csv"""
+  images   /srv/data/shop/jobs/spring-shop/images
+  table    /srv/data/shop/jobs/spring-shop/ledger.csv"""
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def make_report(
     }
     return Report(
         batch="spring-shop",
-        folder=Path("/home/ann/shop/jobs/spring-shop"),
+        folder=Path("/srv/data/shop/jobs/spring-shop"),
         simulated=False,
         jobs=jobs,
         images=jobs,

@@ -24,7 +24,7 @@ NOTES = {
 
 def verification(**counts: int) -> Verification:
     """Return what was found: so many findings of these kinds."""
-    found = Verification(batch="zoo", folder=Path("/home/ann/jobs/zoo"))
+    found = Verification(batch="zoo", folder=Path("/srv/data/jobs/zoo"))
     for name, count in counts.items():
         for number in range(count):
             found.add(Finding(kind=Kind[name.upper()], text=f"{name} {number}"))
