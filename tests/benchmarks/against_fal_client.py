@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python tests/benchmarks/against_fal_client.py [--jobs N] [--seeds N]
 
-1,000 jobs against the simulator, which loses 2 % of the answers to submissions, turns 5 % of them
-away with 429, and breaks 2 % of the reads of a status, 2 % of those of a result and 3 % of the
+1,000 jobs against the simulator, where a request takes two seconds (the real service takes longer)
+and which loses 2 % of the answers to submissions, turns 5 % of them away with 429, and breaks 2 % of the reads of a status, 2 % of those of a result and 3 % of the
 downloads. Three contestants meet the same faults, each with a queue of its own:
 
 - `fal-client`: `fal_client.subscribe_async` as its documentation shows it, 20 at a time, each
@@ -40,7 +40,7 @@ from support.storm import MANIFEST, Storm
 ENDPOINT = "fal-ai/nano-banana-2"
 POOL = 20
 MOST_RUNS = 5
-QUEUE = ("--seconds", "0.5", "--image-scale", "0.03", "--key", KEY)
+QUEUE = ("--seconds", "2", "--image-scale", "0.03", "--key", KEY)
 FAULTS = {
     "lost_reply": 0.02,
     "throttled": 0.05,
