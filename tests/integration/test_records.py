@@ -27,9 +27,9 @@ from support.record_files import (
 from batchgen.attempt import JOURNAL_COLUMNS, read_detail
 from batchgen.csv_file import format_row
 from batchgen.errors import LedgerError
-from batchgen.job import Job, number_of
+from batchgen.job import Job, Json, number_of
 from batchgen.ledger import Columns, compact
-from batchgen.outcome import Failed
+from batchgen.outcome import Completed, Failed
 from batchgen.standing import Standing
 from batchgen.state import AttemptState, IllegalTransitionError
 
@@ -158,12 +158,12 @@ async def test_what_an_attempt_costs(
 async def test_what_the_service_has_billed_is_summed_up_apart(files: Files) -> None:
     with files.open() as story:
         await completed(units="2")(story)
-        for job in (make_job(5), make_job(6)):
+        for job in (make_job(5), make_job(6), make_job(7)):
             await story.succeeded(job)
 
     record = files.replay()
 
-    assert record.bill.spent_usd == 4 * PRICE
+    assert record.bill.spent_usd == 5 * PRICE
     assert record.billed_usd == 2 * PRICE
 
 
@@ -373,6 +373,60 @@ async def test_a_result_is_kept_as_it_came_with_what_its_answer_said_beside_it(
     assert detail["images"] == [{"url": url}]
     assert detail["_answer"] == {"cost_source": "billed", "billable_units": "2"}
     assert row["request_id"] == f"request-{JOB.job_id}-1"
+
+
+async def test_what_the_answer_said_beside_the_result_is_kept_too(files: Files) -> None:
+    with files.open() as story:
+        await story.open(JOB)
+        output: dict[str, Json] = {"images": [{"url": "https://example.test/a.png"}]}
+        ending = Completed(output=output, origin="runner-7", inference_s=3.42)
+        await story.records.completed(JOB, story.own(JOB), story.request(JOB), ending)
+        await story.image(JOB)
+
+    detail = read_detail(read_rows(files.journal)[-1]["detail"])
+    assert detail["_answer"] == {
+        "cost_source": "table",
+        "served_from": "runner-7",
+        "inference_s": 3.42,
+    }
+    assert read_rows(files.ledger)[0]["inference_s"] == "3.42"
+
+
+@pytest.mark.parametrize("retryable", [True, False, None])
+async def test_what_the_service_said_of_trying_again_outlives_the_run(
+    files: Files, retryable: bool | None
+) -> None:
+    with files.open() as story:
+        await story.open(JOB)
+        ending = Failed(
+            error_type="generation_timeout", message="too slow", http=504, retryable=retryable
+        )
+        await story.records.failed(JOB, story.own(JOB), story.request(JOB), ending)
+
+    detail = read_detail(read_rows(files.journal)[-1]["detail"])
+    assert (detail["error_type"], detail["error"]) == ("generation_timeout", "too slow")
+    assert (detail["http"], detail.get("retryable")) == (504, retryable)
+    assert files.standing(JOB).retryable is retryable
+
+
+@pytest.mark.parametrize("judges", [True, False])
+async def test_a_refusal_says_why_and_whether_it_judges_the_input(
+    files: Files, judges: bool
+) -> None:
+    with files.open() as story:
+        await story.submitting(JOB)
+        await story.records.refused(
+            JOB, story.own(JOB), "no such value", error_type="enum", http=422, judges_input=judges
+        )
+
+    detail = read_detail(read_rows(files.journal)[-1]["detail"])
+    assert (detail["reason"], detail["error_type"], detail["http"]) == (
+        "no such value",
+        "enum",
+        422,
+    )
+    assert detail.get("judges_input", False) is judges
+    assert files.standing(JOB).judged is judges
 
 
 async def test_a_failed_row_bears_the_time_of_the_journal_row_that_it_closes(
