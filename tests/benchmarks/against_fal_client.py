@@ -1,10 +1,12 @@
 """The same bad night under a loop over the official client, and under batchgen.
 
-    PYTHONPATH=tests python tests/benchmarks/against_fal_client.py [--jobs N] [--seeds N]
+    PYTHONPATH=tests python tests/benchmarks/against_fal_client.py [--jobs N] [--seeds N] [--each]
 
-1,000 jobs against the simulator, where a request takes two seconds (the real service takes longer)
-and which loses 2 % of the answers to submissions, turns 5 % of them away with 429, and breaks 2 % of the reads of a status, 2 % of those of a result and 3 % of the
-downloads. Three contestants meet the same faults, each with a queue of its own:
+1,000 jobs against the simulator, where a request takes two seconds (the real service takes
+longer). It loses 2 % of the answers to submissions, turns 5 % of them away with 429, and breaks
+2 % of the reads of a status, 2 % of those of a result and 3 % of the downloads. With --each it is
+one fault at a time instead, at 5 %. Three contestants meet the same faults, each with a queue of
+its own:
 
 - `fal-client`: `fal_client.subscribe_async` as its documentation shows it, 20 at a time, each
   image downloaded afterwards with httpx, the library that the client itself uses;
@@ -24,7 +26,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +54,25 @@ FAULTS = {
     "image_damaged": 0.01,
     "image_503": 0.01,
 }
+# One at a time, with what it is called in the table.
+EACH = {
+    "lost_reply": "accepted, the answer lost",
+    "accepted_504": "accepted, answered 504 by the ingress",
+    "lost_post": "not accepted, the connection lost",
+    "throttled": "429",
+    "submit_503": "503 by the service",
+    "status_dropped": "status: connection lost",
+    "status_garbled": "status: HTML",
+    "status_404": "status: 404, this once",
+    "result_503_nginx": "result: 503 by the ingress",
+    "short_result": "result: half of it",
+    "image_503": "image: 503",
+    "image_short": "image: half of it",
+    "image_damaged": "image: damaged bytes",
+    "internal_server_error": "the model fails, may pass",
+    "empty_images": "a result without images",
+}
+EACH_RATE = 0.05
 FIGURES = (
     *("billed_per_wanted", "billed", "twice", "lost_paid"),
     *("damaged", "missing", "calls", "seconds"),
@@ -103,30 +124,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000, help="a multiple of 5 (1000)")
     parser.add_argument("--seeds", type=int, default=3, help="nights (3)")
+    parser.add_argument("--each", action="store_true", help="one fault at a time")
     parser.add_argument("--only", default="", help="one contestant")
     options = parser.parse_args()
-    found: dict[str, list[Outcome]] = {}
+    nights = {f"night {seed}": (seed, FAULTS) for seed in range(1, options.seeds + 1)}
+    if options.each:
+        nights = {text: (1, {name: EACH_RATE}) for name, text in EACH.items()}
+    found: dict[str, dict[str, Outcome]] = {}
     say("contestant", *FIGURES)
-    for seed in range(1, options.seeds + 1):
+    for night, (seed, faults) in nights.items():
         for name, contestant in CONTESTANTS.items():
             if options.only in ("", name):
-                outcome = measure(contestant, jobs=options.jobs, seed=seed)
-                say(f"{name}, night {seed}", *(figure(outcome, one) for one in FIGURES))
-                found.setdefault(name, []).append(outcome)
-    for name, outcomes in found.items():
-        say(f"{name}, all", *(spread(outcomes, one) for one in FIGURES))
-    document = {name: [asdict(one) for one in outcomes] for name, outcomes in found.items()}
+                outcome = measure(contestant, jobs=options.jobs, seed=seed, faults=faults)
+                say(f"{name}: {night}", *(figure(outcome, one) for one in FIGURES))
+                found.setdefault(name, {})[night] = outcome
+    for name, outcomes in found.items() if not options.each else ():
+        say(f"{name}, all", *(spread(list(outcomes.values()), one) for one in FIGURES))
+    document = {
+        name: {night: asdict(one) for night, one in outcomes.items()}
+        for name, outcomes in found.items()
+    }
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
-def measure(contestant: Callable[[Night], Files], *, jobs: int, seed: int) -> Outcome:
+def measure(
+    contestant: Callable[[Night], Files], *, jobs: int, seed: int, faults: Mapping[str, float]
+) -> Outcome:
     """Let a contestant work for one night."""
     prompts = Storm(jobs=jobs).prompts
     with (
         tempfile.TemporaryDirectory(prefix="night-") as place,
         SimulatedQueue(Path(place, "queue"), (*QUEUE, "--seed", str(seed))) as queue,
     ):
-        queue.misbehave(rates=FAULTS)
+        queue.misbehave(rates=faults)
         began = time.monotonic()
         files = contestant(Night(folder=Path(place), queue=queue, prompts=prompts))
         seconds = time.monotonic() - began
@@ -246,7 +276,7 @@ def spread(outcomes: list[Outcome], name: str) -> str:
 
 
 def say(name: str, *cells: object) -> None:
-    sys.stdout.write(f"{name:30}" + "".join(f"{cell!s:>20}" for cell in cells) + "\n")
+    sys.stdout.write(f"{name:56}" + "".join(f"{cell!s:>20}" for cell in cells) + "\n")
     sys.stdout.flush()
 
 
