@@ -95,7 +95,7 @@ def _cover(pool: Pool, n: int) -> list[Combination]:
         if len(cover) == n:
             break
         combination = pool.best({dimension: value})
-        if combination is None:  # pragma: no cover - a scarce value is in some combination
+        if combination is None:  # never: a scarce value is in some combination
             raise LookupError(f"value {value} of dimension {dimension} is in no combination")
         pool.use(combination)
         cover.append(combination)

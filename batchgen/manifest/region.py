@@ -108,7 +108,7 @@ class Region:
     def _beside(self, row: Row, rests: Iterable[Combination]) -> Iterator[Values]:
         """Yield the values of a row with what stands beside it."""
         rows = self.rows
-        if rows is None:  # pragma: no cover - the callers have rows
+        if rows is None:  # never: the callers have rows
             return
         places = len(rows.several)
         for chosen, group in groupby(rests, key=lambda rest: rest[:places]):
