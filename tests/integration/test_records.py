@@ -579,6 +579,19 @@ async def test_it_is_known_which_jobs_have_rows_that_no_longer_count(
     assert live == files.replay().superseded == ({number_of(PAIR.job_id)} if superseded else set())
 
 
+async def test_a_job_that_failed_before_it_was_drawn_has_failed_in_this_run(files: Files) -> None:
+    drawn, former = make_job(5), make_job(6)
+    with files.open() as story:
+        story.records.record.mark_drawn(number_of(drawn.job_id))
+        for job in (drawn, former):
+            await story.open(job)
+            await story.failed(job, "lost", http=0)
+            await story.closed(job, "lost")
+
+        assert story.records.record.failed_now == {number_of(former.job_id)}
+    assert files.replay().failed_now == set()
+
+
 # -- order and failure ------------------------------------------------------------------------
 
 

@@ -85,6 +85,24 @@ def test_one_job_without_a_price_leaves_no_quote() -> None:
     assert left.quoted_usd is None
 
 
+def test_without_a_price_there_is_no_sum() -> None:
+    unpriced = replace(make_job(2), price_usd=None)
+    left = todo(make_job(1, images=2), unpriced, make_job(3))
+    all_of(left)
+
+    assert left.quoted_usd is None
+    assert left.dearest_usd == Decimal("0.16")
+
+
+def test_what_this_run_has_given_up_is_not_taken_up_by_it_again() -> None:
+    job = make_job()
+    rows = Rows(job_status="failed", error_type="generation_timeout", finished_at="t")
+    record = recorded(job, state=AttemptState.FAILED, at="t", rows=rows)
+    record.failed_now.add(number_of(job.job_id))
+
+    assert all_of(todo(job, record=record)) == []
+
+
 @pytest.mark.parametrize(
     ("standing", "sent"),
     [
@@ -166,8 +184,6 @@ def test_what_still_cannot_be_rendered_is_not_reported_twice() -> None:
 
 
 def problem() -> Job:
-    from dataclasses import replace
-
     return replace(make_job(), problem="the prompt is empty")
 
 
