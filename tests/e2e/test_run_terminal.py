@@ -18,7 +18,7 @@ from support.threaded_queue import ThreadedQueue
 SHOTS = """\
 batch: shots
 prompt: "shot {{ n }}"
-grid: {n: {range: [30]}}
+grid: {n: {range: [20]}}
 run: {concurrency: 5, budget_usd: 20}
 """
 
@@ -83,7 +83,7 @@ def test_the_line_shows_the_run_as_it_goes(desk: Desk) -> None:
     assert len(drawn) > 3
     assert any(
         re.fullmatch(
-            r"shots +\d+%\|[ ▏▎▍▌▋▊▉█]{20}\| \d+/30  \d open( \(\d queued\))?  [\d.]+/min  "
+            r"shots +\d+%\|[ ▏▎▍▌▋▊▉█]{20}\| \d+/20  \d open( \(\d queued\))?  [\d.]+/min  "
             r"\$\d\.\d\d/20\.00  ~\d\d:\d\d",
             line,
         )
@@ -100,7 +100,7 @@ def test_on_a_narrow_terminal_the_bar_goes_first(desk: Desk) -> None:
     drawn = [line for line in lines(said) if re.match(r"shots +\d+%", line)]
     assert max(map(len, drawn)) < 60
     assert any(
-        re.fullmatch(r"shots +\d+%  \d+/30  5 open.*  \$\d\.\d\d/20\.00  ~\d\d:\d\d", line)
+        re.fullmatch(r"shots +\d+%  \d+/20  5 open.*  \$\d\.\d\d/20\.00  ~\d\d:\d\d", line)
         for line in drawn
     )
 
@@ -164,12 +164,12 @@ def test_why_it_does_not_go_at_full_speed_is_shown(desk: Desk, queue: ThreadedQu
         said = ended(child)
 
     assert child.exitstatus == 0
-    assert "30 images are on disk" in said
+    assert "20 images are on disk" in said
 
 
 def test_a_window_that_is_closed_loses_nothing(desk: Desk, queue: ThreadedQueue) -> None:
     with terminal(desk) as child:
-        child.expect(r"[1-9]\d?/30  5 open")
+        child.expect(r"[1-9]\d?/20  5 open")
         child.ptyproc.fileobj.close()  # the terminal is gone; the system sends a SIGHUP
         child.ptyproc.closed = child.closed = True
         end = time.monotonic() + PATIENCE_S
@@ -183,5 +183,5 @@ def test_a_window_that_is_closed_loses_nothing(desk: Desk, queue: ThreadedQueue)
     assert [row["status"] for row in rows] == ["succeeded"] * accepted
     said = desk.call("run", "shots.yaml")
     assert said.code == 0
-    assert queue.accepted == 30
+    assert queue.accepted == 20
     assert queue.accepted_most == 1
