@@ -28,6 +28,9 @@ grid: {n: {range: [40]}}
 """
 PATIENCE_S = 60.0
 
+# A POST that a kill has cut off may never have arrived.
+SETTLE = ("--on-unknown", "resubmit", "--unknown-after", "1")
+
 
 @pytest.fixture
 def queue() -> Iterator[ThreadedQueue]:
@@ -78,7 +81,7 @@ def states(desk: Desk) -> list[str]:
 
 def finish(desk: Desk, queue: ThreadedQueue) -> None:
     """Run to the end, and check that every job was bought once."""
-    said = desk.call("run", "shots.yaml", "--on-unknown", "resubmit", "--unknown-after", "1")
+    said = desk.call("run", "shots.yaml", *SETTLE)
     assert said.code == 0, said.err
     assert queue.accepted == 40
     assert queue.accepted_most == 1
@@ -238,7 +241,7 @@ def test_the_simulator_of_a_run_ends_with_it_however_it_ends(tmp_path: Path) -> 
         assert time.monotonic() < end, "the simulator lives on"
         time.sleep(0.05)
 
-    said = desk.call("run", "shots.yaml", "--simulate", "--json")
+    said = desk.call("run", "shots.yaml", "--simulate", "--json", *SETTLE)
     assert (said.code, said.document["succeeded"]) == (0, 6)
 
 
