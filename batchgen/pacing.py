@@ -49,7 +49,8 @@ class Window:
     """How many requests may be open: the cap, less what the service has told us.
 
     Each time the service says "slow down" the window is halved, at most once a cool-down;
-    afterwards it grows by one for each full window of accepted requests.
+    afterwards it grows by one for each full window of accepted requests. A window that has
+    carried a full round of them since the last time was hardly too large: it loses an eighth.
 
     Attributes:
         cap: `--concurrency`; the window never exceeds it.
@@ -66,6 +67,7 @@ class Window:
     _calm_at: float = 0.0
     _failures: int = 0
     _accepted: int = 0
+    _in_a_row: int = 0
 
     def __post_init__(self) -> None:
         """Begin with the whole cap."""
@@ -105,8 +107,8 @@ class Window:
         if now >= self._calm_at:
             # Refusals that arrive together are one message, not twenty.
             self._failures += 1
-            self.limit = max(1, min(self.limit, self.open or 1) // 2)
-            self._accepted = 0
+            self.limit = max(1, self._smaller(min(self.limit, self.open or 1)))
+            self._accepted = self._in_a_row = 0
         wait = retry_after_s
         if wait is None:
             # Half of it is certain, so that a lucky draw does not hammer the service.
@@ -116,11 +118,16 @@ class Window:
     def accepted(self) -> None:
         """Take note that the service accepted a request."""
         self._failures = 0
+        self._in_a_row += 1
         if self.limit < self.cap:
             self._accepted += 1
             if self._accepted >= self.limit:
                 self._accepted = 0
                 self.limit += 1
+
+    def _smaller(self, size: int) -> int:
+        has_carried_a_round = self._in_a_row >= self.limit
+        return size - max(1, size // 8) if has_carried_a_round else size // 2
 
 
 @dataclass(slots=True, kw_only=True)

@@ -72,6 +72,46 @@ def test_a_refusal_for_the_rate_halves_the_window() -> None:
     assert window.slowed
 
 
+@pytest.mark.parametrize(
+    ("accepted", "limit"),
+    [
+        pytest.param(15, 8, id="halved before it has carried a round"),
+        pytest.param(16, 14, id="an eighth smaller afterwards"),
+    ],
+)
+def test_a_window_that_has_carried_a_full_round_loses_little(accepted: int, limit: int) -> None:
+    window = Window(cap=16, open=16)
+    for _ in range(accepted):
+        window.accepted()
+
+    window.slow_down(100.0, retry_after_s=None, jitter=0.0)
+
+    assert window.limit == limit
+
+
+def test_a_round_counts_since_the_last_refusal() -> None:
+    window = Window(cap=16, open=16)
+    for _ in range(16):
+        window.accepted()
+    window.slow_down(100.0, retry_after_s=1.0, jitter=0.0)
+    window.accepted()
+
+    window.slow_down(102.0, retry_after_s=1.0, jitter=0.0)
+
+    assert window.limit == 7
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_even_a_small_window_loses_one_and_none_becomes_nothing(size: int) -> None:
+    window = Window(cap=size, open=size)
+    for _ in range(size):
+        window.accepted()
+
+    window.slow_down(100.0, retry_after_s=None, jitter=0.0)
+
+    assert window.limit == max(1, size - 1)
+
+
 def test_it_is_halved_from_what_was_really_open() -> None:
     window = Window(cap=200, open=8)
 
