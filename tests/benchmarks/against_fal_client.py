@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python tests/benchmarks/against_fal_client.py [--jobs N] [--seeds N] [--each]
 
-1,000 jobs against the simulator, where a request takes two seconds (the real service takes
+1,000 jobs against the simulator, where a request takes one second (the real service takes
 longer). It loses 2 % of the answers to submissions, turns 5 % of them away with 429, and breaks
 2 % of the reads of a status, 2 % of those of a result and 3 % of the downloads. With --each it is
 one fault at a time instead, at 5 %. Three contestants meet the same faults, each with a queue of
@@ -42,7 +42,7 @@ from support.storm import MANIFEST, Storm
 ENDPOINT = "fal-ai/nano-banana-2"
 POOL = 20
 MOST_RUNS = 5
-QUEUE = ("--seconds", "2", "--image-scale", "0.03", "--key", KEY)
+QUEUE = ("--seconds", "1", "--image-scale", "0.03", "--key", KEY)
 FAULTS = {
     "lost_reply": 0.02,
     "throttled": 0.05,

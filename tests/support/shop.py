@@ -14,7 +14,7 @@ from typing import Any
 
 from support.simulated_queue import KEY, SimulatedQueue
 
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
 
 # What of the caller's environment a command sees.
 INHERITED = ("PATH", "HOME", "PYTHONPATH")
