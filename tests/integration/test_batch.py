@@ -497,6 +497,33 @@ async def test_whoever_goes_on_without_the_journal_buys_nothing_that_the_ledger_
     assert record.bill.spent_usd > 0
 
 
+async def test_a_loss_that_was_accepted_is_not_held_against_the_next_run(
+    tmp_path: Path, finished: Batch
+) -> None:
+    lost = make_job(4)
+    with open_story(finished) as story:
+        await story.submitting(lost)
+        await story.unknown(lost)
+    finished.journal_path.unlink()
+    with pytest.raises(LedgerError):
+        finished.replay()
+
+    record = finished.replay(accept_loss=True)
+    loss = finished.accept_loss(record)
+
+    assert loss is not None
+    assert loss.is_whole
+    assert set(loss.alone) == {1, 2, 3, 4}
+    standing = record.find(number_of(lost.job_id))
+    assert standing is not None
+    assert next_step(standing, retry=RetryRule(), download=True) is Step.SEND
+    with open_story(finished, accept_loss=True) as story:
+        await story.succeeded(make_job(7))
+    again = open_batch(tmp_path)
+    assert step_of(again, make_job(7)) is Step.DONE
+    assert again.accept_loss(again.replay()) is None
+
+
 @pytest.mark.parametrize("name", ["requests.csv", "ledger.csv"])
 async def test_a_torn_tail_is_left_by_those_who_read_and_cut_by_those_who_write(
     finished: Batch, name: str
@@ -563,6 +590,7 @@ async def test_a_tidied_batch_means_what_it_meant(finished: Batch) -> None:
     steps = [step_of(finished, job) for job in jobs]
 
     assert finished.compact(record) == 2
+    assert record.superseded == set()
 
     assert [step_of(finished, job) for job in jobs] == steps
     assert len(read_rows(finished.ledger_path)) == 3
