@@ -112,11 +112,11 @@ def _counter(folder: Path, *options: str) -> Iterator[Counter]:
 
 
 def test_a_history_that_is_late_is_waited_for(tmp_path: Path) -> None:
-    with _counter(tmp_path, "--history-delay", "1.5") as here:
+    with _counter(tmp_path, "--history-delay", "6") as here:
         lose(here, "fox")
 
         early = here.call("reconcile", "zoo", "--json")
-        time.sleep(1.6)
+        time.sleep(6.1)
         late = here.call("reconcile", "zoo", "--json")
 
         (reason,) = early.document["unknown"].values()
