@@ -61,7 +61,7 @@ async def test_submit_status_result(queue: Simulator, client: fal_client.AsyncCl
     result = await handle.get(interval=0.02)
     last = await handle.status(with_logs=True)
 
-    assert isinstance(first, fal_client.Queued)
+    assert isinstance(first, fal_client.Queued | fal_client.InProgress)  # a busy machine is late
     assert [image["width"] for image in result["images"]] == [43, 43]
     assert isinstance(last, fal_client.Completed)
     assert last.metrics["inference_time"] > 0
