@@ -21,7 +21,7 @@ EDIT = {"prompt": "a fox", "image_urls": ["https://example.com/a.png"]}
 @pytest.fixture
 async def queue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
     """A simulator under the address that the client takes for the service's."""
-    async with simulated(seconds=0.25, keys=(KEY,), endpoints=("workflows/ann/shop",)) as (
+    async with simulated(seconds=1.0, keys=(KEY,), endpoints=("workflows/ann/shop",)) as (
         queue,
         _,
     ):
