@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.queues import ENDPOINT, KEY, client_of
+from support.queues import ENDPOINT, KEY, QUICK, client_of
 from support.wire import Do, Silent, Step, Wire, http, refused_url
 
 from batchgen.attempt import Request
@@ -26,7 +26,7 @@ HALF = len(ACCEPTED) // 2
 
 async def submit(url: str) -> QueueError | Request:
     """Submit once and return what came of it."""
-    async with client_of(url) as client:
+    async with client_of(url, timeouts=QUICK) as client:
         try:
             request, _ = await client.submit(ENDPOINT, BODY)
         except QueueError as error:
@@ -225,7 +225,7 @@ async def test_a_read_is_repeated_once_on_a_fresh_connection_where_an_old_one_wa
     ],
 )
 async def test_a_read_that_breaks_is_a_failed_read(script: Sequence[Step]) -> None:
-    async with Wire(script) as server, client_of(server.url) as client:
+    async with Wire(script) as server, client_of(server.url, timeouts=QUICK) as client:
         with pytest.raises(ReadError) as caught:
             await client.status(ENDPOINT, Request(request_id="r1"))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.answers import load_sample
-from support.queues import ENDPOINT
+from support.queues import ENDPOINT, PATIENT, QUICK
 from support.sample_images import sample_image
 from support.wire import Do, Seen, Step, Wire, http, refused_url
 from support.workshop import PRICE, QuickTime, Workshop, make_job, with_images, workshop
@@ -21,6 +21,7 @@ from batchgen.attempt import Request
 from batchgen.errors import LedgerError, UnrecordedError
 from batchgen.outcome import Completed, Ending, Failed, Lost, StillOpen
 from batchgen.pacing import SLOWEST_POLL_S
+from batchgen.queue_client import Timeouts
 from batchgen.state import AttemptState
 from batchgen.stop import Cause, Stop
 from batchgen.worker import (
@@ -44,6 +45,11 @@ def said(name: str) -> bytes:
     """Return a sample as it goes over the wire."""
     sample = load_sample(name)
     return http(sample.http, sample.content, headers=sample.headers)
+
+
+def patience(script: Sequence[Step]) -> Timeouts:
+    """Return how long an answer is waited for: not long, where none is to come."""
+    return QUICK if Do.HANG in script else PATIENT
 
 
 def status(state: str, **beside: Any) -> bytes:
@@ -88,7 +94,10 @@ COMPLETED = status("COMPLETED", metrics={"inference_time": 3.5})
 async def test_what_came_of_a_post_is_on_record_when_it_is_told(
     tmp_path: Path, script: Sequence[Step], expected: type, states: list[str]
 ) -> None:
-    async with Wire(script) as server, workshop(tmp_path, server.url) as shop:
+    async with (
+        Wire(script) as server,
+        workshop(tmp_path, server.url, timeouts=patience(script)) as shop,
+    ):
         submission = await shop.submit(JOB)
 
         assert isinstance(submission, expected)
@@ -251,7 +260,13 @@ class Follow:
         job = with_images(JOB, images) if images > 1 else JOB
         async with (
             Wire(*self._answers, on_request=arrived) as server,
-            workshop(self._folder, server.url, time=self.time, timeout_s=timeout_s) as self.shop,
+            workshop(
+                self._folder,
+                server.url,
+                time=self.time,
+                timeout_s=timeout_s,
+                timeouts=patience([step for script in self._answers for step in script]),
+            ) as self.shop,
         ):
             return await self.shop.worker.follow(job, REQUEST, ahead=None, age_s=age_s)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from support.queues import ENDPOINT, KEY, QUICK
+from support.queues import ENDPOINT, KEY, PATIENT
 
 from batchgen.attempt import JOURNAL_COLUMNS, JOURNAL_FIRST_CELL, Entry
 from batchgen.clock import Clock
@@ -124,7 +124,7 @@ async def workshop(
     *,
     time: QuickTime | None = None,
     timeout_s: float = 600.0,
-    timeouts: Timeouts = QUICK,
+    timeouts: Timeouts = PATIENT,
     platform_url: str = "",
     download: bool = True,
     limits: FetchLimits | None = None,
