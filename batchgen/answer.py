@@ -13,7 +13,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
 
 from batchgen.job import Json
 
@@ -55,6 +57,19 @@ class Answer:
     def is_from_service(self) -> bool:
         """Whether it came from the service itself, not from something in front of it."""
         return "x-fal-request-id" in self.headers
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """The time by the clock of whoever answers, to the second; None if it does not say.
+
+        Source:
+            RFC 9110, section 6.6.1.
+        """
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+        except (ValueError, OverflowError):
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def error_type(self) -> str:

@@ -74,6 +74,9 @@ class PlatformClient:
 
     Use it as an async context manager. Every method raises `ReadError` and `AccountError` only,
     and an `AccountError` says no more than that this key may not read this history.
+
+    Attributes:
+        ahead: How far the platform's clock was ahead of ours when it answered last.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class PlatformClient:
         self._jitter = jitter
         self._now = now
         self._session: aiohttp.ClientSession
+        self.ahead = timedelta(0)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -227,9 +231,14 @@ class PlatformClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # aiohttp's texts name the host, never the key.
             raise ReadError(f"the platform gave no answer: {str(error) or type(error)}") from error
+        self._note_clock(answer)
         if answer.http != 200:
             raise self._refusal(answer)
         return answer
+
+    def _note_clock(self, answer: Answer) -> None:
+        if answer.sent_at is not None:
+            self.ahead = answer.sent_at - self._now()
 
     def _refusal(self, answer: Answer) -> ReadError | AccountError:
         http = answer.http

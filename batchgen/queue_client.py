@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
@@ -194,7 +193,7 @@ class QueueClient:
         """
         request = Request(request_id=str(uuid4()))
         answer = await self._read("GET", self._url(endpoint, request, "", "/status"))
-        return _date_of(answer)
+        return answer.sent_at
 
     def _session(self, keepalive_s: float) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -311,7 +310,7 @@ class QueueClient:
 
     def _retry_after(self, answer: Answer) -> float | None:
         # A date is meant by the clock that wrote it.
-        now = _date_of(answer) or self._now()
+        now = answer.sent_at or self._now()
         return parse_retry_after(answer.headers.get("retry-after"), now=now)
 
 
@@ -362,15 +361,6 @@ def _place_of(request_id: str, given: str) -> str:
     if request_id not in parts.path.split("/"):
         return ""
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def _date_of(answer: Answer) -> datetime | None:
-    """Return when an answer was sent, by its own header (RFC 9110, section 6.6.1)."""
-    try:
-        moment = parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_usable(request_id: str) -> bool:

@@ -20,6 +20,9 @@ from batchgen.job import Json
 # Two clocks may differ by this much: an entry that was sent earlier is not the submission.
 CLOCK_SLACK = timedelta(hours=1)
 
+# By clocks that are further apart than this, nothing is said of what the history does not show.
+CLOCKS_AGREE = CLOCK_SLACK / 2
+
 # What the history keeps.
 HISTORY_KEPT = timedelta(days=30)
 
@@ -58,6 +61,7 @@ class Evidence:
             of each was recorded, in UTC.
         accounts: Digests that known requests were sent under.
         finished: Known requests that the service has finished.
+        ahead: How far the clock of the history is ahead of ours.
     """
 
     entries: Sequence[HistoryEntry]
@@ -66,6 +70,7 @@ class Evidence:
     known: Mapping[str, datetime] = field(default_factory=dict)
     accounts: frozenset[str] = frozenset()
     finished: frozenset[str] = frozenset()
+    ahead: timedelta = timedelta(0)
 
 
 class Fate(Enum):
@@ -172,6 +177,8 @@ def _doubt(
         return "it is older than what the history keeps"
     if not evidence.is_whole:
         return "the history could not be read whole"
+    if abs(evidence.ahead) > CLOCKS_AGREE:
+        return "this machine's clock and the service's are too far apart"
     if lost.account not in (evidence.account, *evidence.accounts):
         return "it was sent with another key, whose history this may not be"
     doubtful = next((entry for entry in free if could_be(entry, lost)), None)

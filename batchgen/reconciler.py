@@ -137,12 +137,16 @@ class Reconciler:
     def next_chance_s(self) -> float | None:
         """Return how long it takes until all of them are old enough to be judged, in seconds.
 
-        None: no further look can lead to anything being sent again.
+        None: no further look can lead to anything being sent again. What was sent in the future,
+        by a clock that has been set back since, is not waited for.
         """
-        if not self.resubmit or self.platform is None or not self.unknown:
+        if not self.resubmit or self.platform is None:
             return None
         now = self.clock.now()
-        youngest = max(self._lost(number).at for number in self.unknown)
+        sent = [self._lost(number).at for number in self.unknown]
+        youngest = max((at for at in sent if at <= now), default=None)
+        if youngest is None:
+            return None
         return max(0.0, (youngest + self.unknown_after - now).total_seconds())
 
     def _lost(self, number: int) -> Lost:
@@ -174,6 +178,7 @@ class Reconciler:
             known=trace.known,
             accounts=frozenset(trace.accounts),
             finished=frozenset(trace.finished),
+            ahead=self.platform.ahead,
         )
         later = trace.last_finished.get(endpoint)
         group = [

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from support.long_time import LongTime
 from support.night import Night, night, shots
-from support.workshop import QuickTime
-
-from batchgen.clock import Clock
 
 HOUR_S = 3600.0
 EIGHT_HOURS = timedelta(hours=8)
 JOBS = shots(6)
-
-
-@dataclass(slots=True)
-class LongTime:
-    """A quick clock that can be put forward; the machine was off meanwhile."""
-
-    quick: QuickTime = field(default_factory=QuickTime)
-    ahead: timedelta = timedelta(0)
-
-    def now(self) -> datetime:
-        return self.quick.now() + self.ahead
-
-    def timestamp(self) -> float:
-        return self.now().timestamp()
-
-    @property
-    def clock(self) -> Clock:
-        return replace(self.quick.clock, now=self.now)
 
 
 @asynccontextmanager

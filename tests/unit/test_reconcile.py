@@ -157,6 +157,9 @@ DOUBTS: dict[str, Callable[[Case], Case]] = {
     "the history may not show it yet": lambda case: replace(case, age=MINUTE - SECOND),
     "it is older than what the history keeps": lambda case: replace(case, age=30 * DAY),
     "the history could not be read whole": lambda case: case.with_evidence(is_whole=False),
+    "this machine's clock and the service's are too far apart": lambda case: case.with_evidence(
+        ahead=-31 * MINUTE
+    ),
     "it was sent with another key, whose history this may not be": lambda case: case.with_evidence(
         account="bbbb1111"
     ),
