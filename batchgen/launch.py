@@ -121,7 +121,7 @@ async def launch(
                 price_usd=price_usd,
             )
             size = _size(manifest, selection)
-            _begin_progress(progress, record, settings, size)
+            _begin_progress(progress, run, size)
             submitted = await _run(run, began)
             _draw_to_end(run.todo, size)
         tidy(batch, record)
@@ -285,9 +285,13 @@ def _size(manifest: Manifest, selection: Selection) -> int:
     return parse_portion(selection.sample).of(jobs) if selection.sample else jobs
 
 
-def _begin_progress(progress: Progress, record: Record, settings: RunSettings, total: int) -> None:
-    tally = count(record.jobs.values(), retry=retry_rule(settings), download=settings.download)
-    progress.total = total
+def _begin_progress(progress: Progress, run: Parts, size: int) -> None:
+    standings = run.records.record.jobs.values()
+    retry, download = retry_rule(run.settings), run.settings.download
+    tally = count(standings, retry=retry, download=download)
+    on_record = tally.jobs - tally.states[JobState.LEFT]
+    # What --limit leaves for a later run is not waited for.
+    progress.total = size if run.limit is None else min(size, on_record + run.limit)
     progress.succeeded = tally.states[JobState.SUCCEEDED]
     progress.failed = tally.states[JobState.FAILED]
     progress.unknown = tally.states[JobState.UNKNOWN]

@@ -275,6 +275,16 @@ async def test_the_progress_ends_where_the_report_does(tonight: Night) -> None:
     assert (progress.succeeded_now, progress.failed_now) == (4, 1)
 
 
+async def test_what_a_limit_leaves_for_later_is_not_waited_for(tonight: Night) -> None:
+    totals = []
+
+    for _ in range(3):
+        await tonight.run(shots(8), limit=3)
+        totals.append((tonight.progress.done, tonight.progress.total))
+
+    assert totals == [(3, 3), (6, 6), (8, 8)]
+
+
 async def test_a_later_run_begins_its_progress_where_the_batch_stands(tonight: Night) -> None:
     tonight.queue.faults.script(on="run", nth=1, do="content_policy_violation")
     await tonight.run(shots(5), limit=3)
