@@ -170,7 +170,7 @@ def test_while_a_simulator_is_being_started_too(tmp_path: Path, name: str) -> No
     _, said = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode == 130
-    assert said.strip() == "Interrupted. Nothing was sent."
+    assert said == "Interrupted. Nothing was sent.\n"
 
 
 def test_under_nohup_a_lost_terminal_ends_nothing(desk: Desk, queue: ThreadedQueue) -> None:
