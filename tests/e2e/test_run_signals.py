@@ -159,20 +159,6 @@ def test_a_signal_before_anything_was_sent_ends_the_command(
     assert queue.accepted == 0
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_while_a_simulator_is_being_started_too(tmp_path: Path, name: str) -> None:
-    desk = Desk(folder=tmp_path)
-    desk.write("shots.yaml", SHOTS)
-    running = start(desk, "--simulate")
-    assert running.stderr is not None
-    running.stderr.readline()
-    running.send_signal(getattr(signal, name))
-    _, said = running.communicate(timeout=PATIENCE_S)
-
-    assert running.returncode == 130
-    assert said == "Interrupted. Nothing was sent.\n"
-
-
 def test_under_nohup_a_lost_terminal_ends_nothing(desk: Desk, queue: ThreadedQueue) -> None:
     def ignore() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
