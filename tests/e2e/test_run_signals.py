@@ -159,6 +159,22 @@ def test_a_signal_before_anything_was_sent_ends_the_command(
     assert queue.accepted == 0
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_before_the_run_has_begun_ends_the_command(
+    tmp_path: Path, name: str
+) -> None:
+    desk = Desk(folder=tmp_path)
+    desk.write("shots.yaml", SHOTS)
+    running = start(desk, "--simulate")
+    assert running.stderr is not None
+    running.stderr.readline()  # the folder's name, before anything else happens
+    running.send_signal(getattr(signal, name))
+    _, said = running.communicate(timeout=PATIENCE_S)
+
+    assert running.returncode == 130
+    assert "Traceback" not in said
+
+
 def test_under_nohup_a_lost_terminal_ends_nothing(desk: Desk, queue: ThreadedQueue) -> None:
     def ignore() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
