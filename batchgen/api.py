@@ -182,7 +182,7 @@ def _obey(runner: Runner, signals: int) -> None:
     if signals == 1:
         runner.course.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
     else:
-        runner.course.abort()
+        runner.course.hurry()
 
 
 def _manifest(source: Source) -> Manifest:

@@ -24,6 +24,7 @@ class Course:
         sleep: Waits so many seconds.
         stopped: Why nothing more is submitted, or None.
         has_aborted: Whether nothing more is read or downloaded either.
+        is_hurried: Whether somebody waits for the end: POSTs that are out get a moment only.
         unrecorded: Accepted requests whose ids the disk did not take, as `job_id=request_id`.
         bugs: Mistakes of batchgen itself, to be raised when the run has drained.
     """
@@ -31,6 +32,7 @@ class Course:
     sleep: Callable[[float], Awaitable[None]]
     stopped: Stop | None = None
     has_aborted: bool = False
+    is_hurried: bool = False
     unrecorded: list[str] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,11 +54,16 @@ class Course:
         self.stop(Stop(cause=Cause.DISK, text=str(error), mend="make room"))
 
     def abort(self) -> None:
-        """Read and download nothing more; POSTs that are out may still get their answers."""
+        """Read and download nothing more; POSTs that are out still get their answers."""
         self.has_aborted = True
         for reader in list(self._readers):
             reader.cancel()
         self.wake()
+
+    def hurry(self) -> None:
+        """Abort, and let POSTs that are out have a moment for their answers, but no longer."""
+        self.is_hurried = True
+        self.abort()
 
     def wake(self) -> None:
         """Say that something has changed."""

@@ -43,7 +43,7 @@ from batchgen.worker import (
 
 logger = logging.getLogger(__name__)
 
-# After an abort, POSTs that are out get so long for their answers, in seconds.
+# Where a person is in a hurry, POSTs that are out get so long for their answers, in seconds.
 LAST_ANSWERS_S = 10.0
 
 
@@ -97,7 +97,7 @@ class Dispatcher:
                 await self._consider(self._next)
             elif self._may_draw:
                 await asyncio.sleep(0)
-            elif self._tasks or self.todo.waiting:
+            elif self._is_busy or self.todo.waiting:
                 await self.course.pause(self._until_due_s())
             elif not await self._settle_last():
                 return
@@ -109,8 +109,11 @@ class Dispatcher:
         self._spawn(self._follow(job, standing, request, ahead=None, age_s=max(age_s, 0.001)))
 
     async def drain(self) -> None:
-        """Return when nothing is open; after an abort, when the last POSTs are answered."""
-        while self._tasks and not self.course.has_aborted:
+        """Return when nothing is open; after an abort, when the last POSTs are answered.
+
+        A POST is cut by nothing but a second signal, and then only after a while.
+        """
+        while self._is_busy and not self.course.is_hurried:
             await self.course.pause(60.0)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_ANSWERS_S)
@@ -141,6 +144,11 @@ class Dispatcher:
             self.course.wake()
 
     # -- what is sent --------------------------------------------------------------------
+
+    @property
+    def _is_busy(self) -> bool:
+        # One that has just ended is still in the set, and wakes nobody any more.
+        return any(not task.done() for task in self._tasks)
 
     @property
     def _may_draw(self) -> bool:
@@ -197,7 +205,7 @@ class Dispatcher:
         bill = self.records.record.bill
         if bill.allows(price_usd) or bill.limit_usd is None:
             return None
-        if self._tasks:
+        if self._is_busy:
             # What is open may turn out to cost nothing.
             return Hold(wait_s=5.0, reason="budget: waiting for what is open")
         text = (
@@ -294,7 +302,7 @@ class Dispatcher:
             self.worker.follow(job, request, ahead=ahead, age_s=age_s)
         )
         if isinstance(ending, Lost):
-            ending = await self._ask_history(job, request)
+            ending = await self.course.unless_aborted(self._ask_history(job, request))
         match ending:
             case Completed():
                 await self.records.completed(job, standing, request, ending)
@@ -316,7 +324,7 @@ class Dispatcher:
         while self.course.stopped is None:
             wait = self.reconciler.next_chance_s()
             await self.look_up()
-            if self._tasks or self.todo.waiting:
+            if self._is_busy or self.todo.waiting:
                 return True
             if not wait:
                 return False

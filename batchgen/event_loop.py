@@ -1,4 +1,4 @@
-"""Run a coroutine to its end, on the faster event loop where it is installed."""
+"""Run a coroutine to its end: on the faster event loop, or whoever is cancelled meanwhile."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on an event loop of its own and return what it returns."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(coroutine)
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Do some work and return what it returns; who is cancelled meanwhile ends when it is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

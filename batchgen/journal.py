@@ -200,12 +200,7 @@ class Journal:
 
     def _write(self, blob: bytes) -> None:
         """Append the bytes and make them durable; in the writer's own thread."""
-        found = os.fstat(self._file).st_size
-        if found != self._end:
-            raise LedgerError(
-                f"{self.path.name} ends at byte {found:,} and not at {self._end:,}: "
-                "another program writes to it. Nothing further is sent."
-            )
+        self._check_end(self._end)
         written = 0
         while written < len(blob):
             try:
@@ -215,7 +210,18 @@ class Journal:
                 if not self._release_reserve():
                     raise
         self._sync(self._file)
+        # Looked at once more: another file may have taken the place of ours, as long as it was.
+        self._check_end(self._end + len(blob))
         self._end += len(blob)
+
+    def _check_end(self, expected: int) -> None:
+        # By its name: a file that was removed or replaced still takes what is written to it.
+        found = self.path.stat().st_size
+        if found != expected:
+            raise LedgerError(
+                f"{self.path.name} ends at byte {found:,} and not at {expected:,}: "
+                "another program writes to it. Nothing further is sent."
+            )
 
     def _find_end(self, end: int | None) -> int:
         """Return where the last whole row ends, in bytes, unless the caller knows it."""

@@ -19,6 +19,7 @@ from batchgen.errors import (
     AccountError,
     LedgerError,
     NotSentError,
+    QueueError,
     ReadError,
     RefusedError,
     StorageError,
@@ -26,6 +27,7 @@ from batchgen.errors import (
     UncertainError,
     UnrecordedError,
 )
+from batchgen.event_loop import to_its_end
 from batchgen.images import ImageStore
 from batchgen.inside import keep_inside
 from batchgen.job import Job, Json
@@ -177,34 +179,9 @@ class Worker:
             return Withheld()
         try:
             request, ahead = await self.client.submit(job.endpoint, encode_input(job.input))
-        except NotSentError as error:
-            self.contact.failed(self.clock.monotonic())
-            await self.records.refused(job, standing, str(error))
-            return SlowDown(reason=str(error), is_answer=False)
-        except UncertainError as error:
-            self._note_contact(error.http)
-            await self.records.unknown(job, standing, str(error))
-            return Uncertain(reason=str(error))
-        except ThrottledError as error:
-            self.contact.answered(self.clock.monotonic())
-            await self.records.refused(job, standing, str(error))
-            return SlowDown(reason=str(error), retry_after_s=error.retry_after_s)
-        except AccountError as error:
-            self.contact.answered(self.clock.monotonic())
-            await self.records.refused(job, standing, str(error), http=error.http)
-            return Barred(error=error)
-        except RefusedError as error:
-            self.contact.answered(self.clock.monotonic())
-            return await self._refused(job, standing, error)
-        self.contact.answered(self.clock.monotonic())
-        detail: dict[str, Json] = {} if ahead is None else {"queue_position": ahead}
-        try:
-            await self.records.submitted(job, standing, request, detail=detail)
-        except LedgerError as error:
-            raise UnrecordedError(
-                str(error), job_id=job.job_id, request_id=request.request_id
-            ) from error
-        return Accepted(request=request, ahead=ahead)
+        except QueueError as error:
+            return await to_its_end(self._not_accepted(job, standing, error))
+        return await to_its_end(self._accepted(job, standing, request, ahead))
 
     async def follow(
         self, job: Job, request: Request, *, ahead: int | None, age_s: float
@@ -288,6 +265,43 @@ class Worker:
             self.course.lack_room(error)
             return StillOpen(reason=f"its image could not be stored: {error}")
         return replace(ending, output=output)
+
+    async def _accepted(
+        self, job: Job, standing: Standing, request: Request, ahead: int | None
+    ) -> Submission:
+        self.contact.answered(self.clock.monotonic())
+        detail: dict[str, Json] = {} if ahead is None else {"queue_position": ahead}
+        try:
+            await self.records.submitted(job, standing, request, detail=detail)
+        except LedgerError as error:
+            raise UnrecordedError(
+                str(error), job_id=job.job_id, request_id=request.request_id
+            ) from error
+        return Accepted(request=request, ahead=ahead)
+
+    async def _not_accepted(self, job: Job, standing: Standing, error: QueueError) -> Submission:
+        """Record what an error proves of a POST: that nothing was accepted, or nothing at all."""
+        if not isinstance(error, NotSentError | UncertainError):
+            self.contact.answered(self.clock.monotonic())
+        match error:
+            case NotSentError():
+                self.contact.failed(self.clock.monotonic())
+                await self.records.refused(job, standing, str(error))
+                return SlowDown(reason=str(error), is_answer=False)
+            case UncertainError():
+                self._note_contact(error.http)
+                await self.records.unknown(job, standing, str(error))
+                return Uncertain(reason=str(error))
+            case ThrottledError():
+                await self.records.refused(job, standing, str(error))
+                return SlowDown(reason=str(error), retry_after_s=error.retry_after_s)
+            case AccountError():
+                await self.records.refused(job, standing, str(error), http=error.http)
+                return Barred(error=error)
+            case RefusedError():
+                return await self._refused(job, standing, error)
+            case _:
+                raise error
 
     async def _refused(self, job: Job, standing: Standing, error: RefusedError) -> Submission:
         if error.http == 400 and again(error.error_type) is Again.TRANSIENT:

@@ -77,7 +77,7 @@ class Signals:
             runner.course.stop(Stop(cause=Cause.SIGNAL, text="interrupted"))
             self._say(_stopping(runner))
         else:
-            runner.course.abort()
+            runner.course.hurry()
             self._say("Leaving what is open for the next run; it is on record.")
 
 

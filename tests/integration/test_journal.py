@@ -593,6 +593,31 @@ async def test_a_file_that_changed_behind_our_back_gets_nothing_more(
         assert path.read_bytes() == theirs
 
 
+async def test_a_file_that_another_one_has_taken_the_place_of_gets_nothing_more(path: Path) -> None:
+    with open_journal(path) as journal:
+        await journal.append(row(1))
+        saved = path.with_name("saved")
+        saved.write_bytes(path.read_bytes())
+        saved.replace(path)  # as editors and programs that synchronise folders save a file
+
+        with pytest.raises(LedgerError, match="another program writes to it"):
+            await journal.append(row(2))
+        with pytest.raises(LedgerError):
+            await journal.append(row(3))
+
+    assert rows_of(path) == [row(1)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no file that is open")
+async def test_no_row_counts_as_durable_in_a_file_that_was_removed(path: Path) -> None:
+    with open_journal(path) as journal:
+        await journal.append(row(1))
+        path.unlink()
+
+        with pytest.raises(LedgerError, match="No such file"):
+            await journal.append(row(2))
+
+
 def test_a_caller_who_has_read_the_file_says_where_it_ends(path: Path) -> None:
     append_now(path, row(1))
     end = path.stat().st_size

@@ -58,7 +58,7 @@ def interrupt(runner: Runner) -> None:
 
 def interrupt_twice(runner: Runner) -> None:
     interrupt(runner)
-    runner.course.abort()
+    runner.course.hurry()
 
 
 # -- signals -----------------------------------------------------------------------------
@@ -150,6 +150,27 @@ async def test_a_request_to_stop_from_elsewhere_is_seen_within_a_second(tonight:
     assert "batchgen cancel" in report.reason
     assert tonight.time.monotonic() - began[0] < 10.0
     assert (report.open, report.left) == (4, 36)
+
+
+async def test_only_a_second_signal_leaves_posts_without_their_answers(
+    tonight: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What would be the end of them, if anything but a person in a hurry could bring it about.
+    monkeypatch.setattr("batchgen.dispatcher.LAST_ANSWERS_S", 0.0)
+    tonight.queue.faults.script(on="submit", nth="every", do="slow_submit")
+
+    async def ask_while_posts_are_out(runner: Runner) -> None:
+        while tonight.queue.tally.calls[Kind.SUBMIT] < 4:
+            await asyncio.sleep(0.001)
+        Batch(tonight.folder).request_stop()
+
+    report = await run_until(
+        tonight, shots(40), accepted=0, do=ask_while_posts_are_out, concurrency=4
+    )
+
+    assert report.exit_code == 4
+    assert tonight.states() == {"submitting": 4, "submitted": 4}
+    assert (report.open, report.unknown, tonight.queue.accepted) == (4, 0, 4)
 
 
 async def test_a_request_to_stop_that_came_too_late_stops_nothing(tonight: Night) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import errno
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -171,6 +173,35 @@ async def test_an_accepted_request_that_the_disk_does_not_take_is_told_by_its_id
             await shop.submit(JOB)
 
     assert (caught.value.job_id, caught.value.request_id) == (JOB.job_id, "r1")
+
+
+async def test_who_is_cancelled_records_an_answer_that_has_arrived_before_it_ends(
+    tmp_path: Path,
+) -> None:
+    is_idle = threading.Event()
+    is_idle.set()
+
+    def sync(file: int) -> None:
+        is_idle.wait(30.0)
+
+    def arrived(seen: Seen) -> None:
+        is_idle.clear()  # from the answer on, the disk is busy with something else
+
+    async with (
+        Wire([ACCEPTED], on_request=arrived) as server,
+        workshop(tmp_path, server.url, sync=sync) as shop,
+    ):
+        submitting = asyncio.create_task(shop.submit(JOB))
+        while shop.standing(JOB).state is not AttemptState.SUBMITTED:
+            await asyncio.sleep(0.001)
+        submitting.cancel()
+        ended, _ = await asyncio.wait({submitting}, timeout=0.1)
+        is_idle.set()
+        with pytest.raises(asyncio.CancelledError):
+            await submitting
+
+        assert ended == set()
+        assert shop.states(JOB) == ["submitting", "submitted"]
 
 
 async def test_a_run_that_was_stopped_meanwhile_sends_nothing(tmp_path: Path) -> None:
