@@ -84,15 +84,28 @@ PLATFORM_CODES: Mapping[str, int] = {
 }
 
 
-def complete(fetched: Fetched, status: Status) -> Completed | Failed:
-    """Return what a result amounts to: one without images is a failure."""
+def complete(
+    fetched: Fetched, status: Status, *, before: Failure | None
+) -> Completed | Failed | Failure:
+    """Return what a result amounts to; a `Failure` where that takes a second read.
+
+    One without images is a failure, if the next read says the same: an answer that is no result at
+    all looks like one too.
+
+    Args:
+        fetched: The result.
+        status: What the status said before.
+        before: What the result answered with the last time, if that was a failure, or None.
+    """
     if not any(image_urls(fetched.output)):
-        return Failed(
+        empty = Failure(
+            http=200,
             error_type="empty_result",
             message="the result holds no image",
-            http=200,
             units=fetched.units,
         )
+        is_same = before is not None and before.error_type == empty.error_type
+        return failed(empty, status) if is_same else empty
     return Completed(
         output=fetched.output,
         units=fetched.units,

@@ -336,7 +336,10 @@ class Worker:
             case Fetched() if status.has_failed:
                 return replace(failed(None, status), units=result.units)
             case Fetched():
-                return await self.keep_inside(job, complete(result, status))
+                ending = complete(result, status, before=before)
+                if isinstance(ending, Failure):
+                    return ending
+                return await self.keep_inside(job, ending)
             case NotReady():
                 return failed(None, status) if status.has_failed else None
             case NotFound():

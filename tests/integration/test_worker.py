@@ -357,6 +357,8 @@ async def test_a_request_is_asked_about_until_it_has_ended(
         ),
         pytest.param([said("result_404"), COMPLETED], id="404 at first"),
         pytest.param([http(422, {"detail": "no"}), COMPLETED], id="a 4xx without a name, once"),
+        pytest.param([said("result_empty"), COMPLETED], id="no images, once"),
+        pytest.param([http(200, {"message": "OK"}), COMPLETED], id="JSON of somebody else"),
     ],
 )
 async def test_a_result_that_cannot_be_read_yet_is_read_again(
@@ -410,7 +412,7 @@ async def test_what_the_answers_say_beside_the_result_is_kept(tmp_path: Path) ->
             503,
             id="the status alone",
         ),
-        pytest.param([COMPLETED, said("result_empty")], "empty_result", 200, id="no images"),
+        pytest.param([COMPLETED, said("result_empty")] * 2, "empty_result", 200, id="no images"),
         pytest.param(
             [COMPLETED, http(422, {"detail": "no"})] * 2, "http_422", 422, id="a 4xx without a name"
         ),

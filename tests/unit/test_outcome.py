@@ -142,8 +142,15 @@ def test_where_a_results_images_are(output: dict[str, Any], expected: list[str])
         pytest.param({"images": [{"width": 1}]}, id="an image without an address"),
     ],
 )
-def test_a_result_without_images_is_a_failure(output: dict[str, Any]) -> None:
-    ending = complete(Fetched(output=output, units=Decimal(1)), QUIET)
+def test_a_result_without_images_is_a_failure_once_a_second_read_says_so(
+    output: dict[str, Any],
+) -> None:
+    fetched = Fetched(output=output, units=Decimal(1))
+    before = complete(fetched, QUIET, before=None)
+    assert isinstance(before, Failure)
+    assert isinstance(complete(fetched, QUIET, before=TYPED_500), Failure)
+
+    ending = complete(fetched, QUIET, before=before)
 
     assert isinstance(ending, Failed)
     assert ending.error_type == "empty_result"
@@ -156,7 +163,7 @@ def test_a_result_keeps_what_it_says_of_its_origin_and_its_units() -> None:
         output={"images": [{"url": "a"}]}, units=Decimal("1.5"), origin="another-model"
     )
 
-    ending = complete(fetched, Status(state="COMPLETED", inference_s=3.42))
+    ending = complete(fetched, Status(state="COMPLETED", inference_s=3.42), before=None)
 
     assert ending == Completed(
         output={"images": [{"url": "a"}]},
