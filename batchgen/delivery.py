@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from batchgen.attempt import Entry, Request, job_from
+from batchgen.attempt import Entry, Request, job_from, parse_timestamp
 from batchgen.clock import Clock
 from batchgen.errors import ImageError, QueueError, StorageError
 from batchgen.filename import image_file
@@ -31,6 +31,10 @@ TRIES = 4
 # The longest wait between two of them, in seconds.
 LONGEST_WAIT_S = 60.0
 
+# So soon after its result was recorded, in seconds, a host may not know an image yet: a 404 is
+# believed only when it has used up all tries.
+NEW_IMAGE_S = 60.0
+NOT_FOUND = 404
 
 # What stands for a result that neither the queue nor the history has any more.
 FORGOTTEN: Mapping[str, Json] = MappingProxyType({})
@@ -111,7 +115,7 @@ class Delivery:
             )
         if not self.download:
             return NoFile(status="succeeded")
-        return await self._fetch(job, result.request, index, url, tries=tries)
+        return await self._fetch(job, result, index, url, tries=tries)
 
     async def _find_inside(self, result: Entry, index: int, sha256: str) -> SavedImage | None:
         images = result.detail.get("images")
@@ -129,7 +133,7 @@ class Delivery:
         self.delivered_bytes += saved.bytes
 
     async def _fetch(
-        self, job: Job, request: Request | None, index: int, url: str, *, tries: int
+        self, job: Job, result: Entry, index: int, url: str, *, tries: int
     ) -> SavedImage | NoFile:
         """Download one image; where its address is dead, ask for the result once more."""
 
@@ -151,10 +155,10 @@ class Delivery:
                 self._note(saved)
                 return saved
             left -= 1
-            if error.gone and was_read_again:
+            if was_read_again and self._is_gone(error, result, left=left):
                 return NoFile(status="failed", error_type="expired", error=str(error))
-            if request is not None and not was_read_again and (error.gone or left <= 1):
-                fresh = await self._read_again(job, request, index)
+            if result.request is not None and not was_read_again and (error.gone or left <= 1):
+                fresh = await self._read_again(job, result.request, index)
                 if fresh is not None:
                     was_read_again = True
                     # No verdict on an address that was not tried.
@@ -162,6 +166,12 @@ class Delivery:
             if left <= 0:
                 return NoFile(status="undelivered", error_type="download", error=str(error))
             await self._wait(error, failures=max(tries - left, 1))
+
+    def _is_gone(self, error: ImageError, result: Entry, *, left: int) -> bool:
+        """Say whether an image is gone for good by the word of its host."""
+        age = self.clock.now() - parse_timestamp(result.at)
+        may_pass = error.http == NOT_FOUND and age.total_seconds() < NEW_IMAGE_S
+        return error.gone and not (may_pass and left > 0)
 
     async def _wait(self, error: ImageError, *, failures: int) -> None:
         jitter = 0.5 + 0.5 * self.clock.jitter()

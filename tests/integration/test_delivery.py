@@ -16,7 +16,7 @@ from support.wire import Do, Step, Wire, http
 from support.workshop import QuickTime, Workshop, make_job, with_images, workshop
 
 from batchgen.attempt import Request
-from batchgen.delivery import LONGEST_WAIT_S, TRIES
+from batchgen.delivery import LONGEST_WAIT_S, NEW_IMAGE_S, TRIES
 from batchgen.errors import StorageError
 from batchgen.filename import image_file
 from batchgen.job import Job
@@ -32,6 +32,10 @@ PNG = sample_image("PNG")
 WEBP = sample_image("WEBP")
 DEAD = answer(b"try later", status=503)
 GONE = answer(b"no more", status=410)
+UNKNOWN = answer(b"", status=404)
+
+# On a busy machine, too, what was recorded a moment ago is new.
+CALM = QuickTime(speed=10.0)
 NOT_FOUND = http(404, {"status": "NOT_FOUND"})
 
 
@@ -280,6 +284,42 @@ async def test_an_image_that_is_gone_after_the_result_was_read_again_has_expired
             rows = await deliver(shop, JOB, tries=tries)
 
     assert seen(rows, "status", "error_type", "cost_usd") == [("failed", "expired", "0.08")]
+
+
+async def test_an_image_that_its_host_does_not_know_yet_has_not_expired(tmp_path: Path) -> None:
+    async with Flaky() as host:
+        url = host.play_each("/0", UNKNOWN, UNKNOWN, UNKNOWN, answer(PNG))
+        result = http(200, {"images": [{"url": url}]})
+        async with delivering(tmp_path, queue=[result], time=CALM) as (shop, _):
+            await completed(shop, JOB, url)
+
+            rows = await deliver(shop, JOB)
+
+    assert seen(rows, "status") == [("succeeded",)]
+
+
+@pytest.mark.parametrize(
+    ("status", "time", "age_s", "asked"),
+    [
+        pytest.param(404, CALM, 0.0, TRIES, id="a 404 of a new one may pass"),
+        pytest.param(404, None, 2 * NEW_IMAGE_S, 2, id="that of an old one does not"),
+        pytest.param(410, CALM, 0.0, 2, id="a 410 is meant for good"),
+    ],
+)
+async def test_how_often_an_image_that_is_gone_is_asked_for(
+    tmp_path: Path, status: int, time: QuickTime | None, age_s: float, asked: int
+) -> None:
+    async with ImageHost() as host:
+        url = host.play("/0", answer(b"", status=status))
+        result = http(200, {"images": [{"url": url}]})
+        async with delivering(tmp_path, queue=[result], time=time) as (shop, _):
+            await completed(shop, JOB, url)
+            await shop.time.sleep(age_s)
+
+            rows = await deliver(shop, JOB)
+
+        assert seen(rows, "status", "error_type") == [("failed", "expired")]
+        assert len(host.seen) == asked
 
 
 @pytest.mark.parametrize(
