@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -21,6 +21,12 @@ from batchgen.job import Json
 
 # Longer texts of the service are cut: some echo the whole input.
 MAX_MESSAGE = 500
+
+# A half of a key that is shorter than this, in characters, is no secret but a word (`id:key`).
+LEAST_SECRET = 8
+
+# What stands in its place.
+_NO_KEY = "[key]"
 
 # One request holds a handful of images; a count beyond this is a slip, and no bill.
 MAX_UNITS = 1_000_000
@@ -151,14 +157,18 @@ class Answer:
         return self.text
 
 
-def parse_answer(http: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """Return what an answer says.
+def parse_answer(http: int, headers: Mapping[str, str], content: bytes, *, key: str = "") -> Answer:
+    """Return what an answer says, without the key, should it repeat that.
 
     Args:
         http: The status code.
         headers: The headers, in any case.
         content: The body.
+        key: What it was asked with. What an answer says is logged, shown and recorded.
     """
+    secrets = _secrets_of(key)
+    for secret in secrets:
+        content = content.replace(secret.encode(), _NO_KEY.encode())
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):  # not JSON, not text at all, or nested to do harm
@@ -166,10 +176,22 @@ def parse_answer(http: int, headers: Mapping[str, str], content: bytes) -> Answe
     is_object = isinstance(body, dict)
     return Answer(
         http=http,
-        headers={name.lower(): value for name, value in headers.items()},
+        headers={name.lower(): _without(secrets, value) for name, value in headers.items()},
         body=body if is_object else None,
         text="" if is_object else content[: 4 * MAX_MESSAGE].decode(errors="replace"),
     )
+
+
+def _secrets_of(key: str) -> list[str]:
+    """Return what no answer may show of a key: the whole, then its secret half."""
+    secret = key.partition(":")[2]
+    return [word for word in (key, secret if len(secret) >= LEAST_SECRET else "") if word]
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, _NO_KEY)
+    return text
 
 
 def plain(text: str) -> str:

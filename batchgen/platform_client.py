@@ -227,7 +227,7 @@ class PlatformClient:
                         raise _PageTooLargeError(
                             f"a page of the history is larger than {MAX_PAGE_BYTES:,} bytes"
                         )
-                answer = parse_answer(reply.status, reply.headers, bytes(content))
+                answer = parse_answer(reply.status, reply.headers, bytes(content), key=self._key)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # aiohttp's texts name the host, never the key.
             raise ReadError(f"the platform gave no answer: {str(error) or type(error)}") from error

@@ -53,6 +53,9 @@ MAX_ANSWER_BYTES = 256 * 1024 * 1024
 # is too large for a float must not reach a computation.
 MAX_NUMBER = 1_000_000_000
 
+# What answers an address under which no request lives, though the request may well live.
+_NOT_THERE = frozenset({404, 405, 410})
+
 # Namespaces whose applications have one more part in their path.
 NAMESPACES = frozenset({"workflows", "comfy"})
 
@@ -223,10 +226,12 @@ class QueueClient:
     async def _ask(
         self, endpoint: str, request: Request, given: str, suffix: str, *, method: str = "GET"
     ) -> Answer:
-        answer = await self._read(method, self._url(endpoint, request, given, suffix))
-        if answer.http == 405 and given:
-            # The address named a sub-path, under which no request lives: use our own.
-            answer = await self._read(method, self._url(endpoint, request, "", suffix))
+        url, own = (self._url(endpoint, request, one, suffix) for one in (given, ""))
+        answer = await self._read(method, url)
+        if url != own and (answer.http in _NOT_THERE or 300 <= answer.http < 400):
+            # The address named a sub-path, under which no request lives (405), or was meant for
+            # another host, where we do not go with the key: use our own.
+            answer = await self._read(method, own)
         return answer
 
     async def _read(self, method: str, url: str) -> Answer:
@@ -257,7 +262,9 @@ class QueueClient:
                 content += piece
                 if len(content) > MAX_ANSWER_BYTES:
                     raise aiohttp.ClientPayloadError("the answer does not end")
-            return parse_answer(response.status, response.headers, bytes(content))
+            return parse_answer(
+                response.status, response.headers, bytes(content), key=self.service.key
+            )
 
     def _accepted(self, answer: Answer) -> tuple[Request, int | None]:
         """Return the names in the answer to a POST, or raise what it proves."""

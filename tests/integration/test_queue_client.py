@@ -789,6 +789,15 @@ async def test_a_queue_behind_a_path_is_asked_behind_it(
     assert found == Status(state="IN_QUEUE")
 
 
+async def test_an_error_that_repeats_the_key_is_told_without_it(
+    answers: Answers, client: QueueClient
+) -> None:
+    answers.add("GET", STATUS_URL, 401, {"detail": f"no such key: {KEY}"})
+
+    with pytest.raises(AccountError, match=re.escape("no such key: [key]")):
+        await client.status(ENDPOINT, REQUEST)
+
+
 # -- endpoints with a sub-path -----------------------------------------------------------
 
 
@@ -827,6 +836,36 @@ async def test_an_address_that_is_answered_405_is_replaced_by_our_own(
     request = Request(request_id=REQUEST_ID, status_url=wrong)
 
     assert await client.status(f"{ENDPOINT}/edit", request) == Status(state="IN_PROGRESS")
+
+
+@pytest.mark.parametrize(
+    ("http", "headers"),
+    [
+        pytest.param(404, {}, id="404"),
+        pytest.param(410, {}, id="410"),
+        pytest.param(302, {"Location": "/elsewhere"}, id="a redirect"),
+    ],
+)
+async def test_an_address_that_was_meant_for_another_host_is_replaced_by_our_own(
+    answers: Answers, client: QueueClient, http: int, headers: Mapping[str, str]
+) -> None:
+    place = f"/v2/jobs/{REQUEST_ID}/state"
+    answers.add("GET", f"{BASE}{place}", http, {"detail": "Not Found"}, headers)
+    answers.add("GET", STATUS_URL, 202, {"status": "IN_PROGRESS"})
+    request = Request(request_id=REQUEST_ID, status_url=f"https://jobs.example{place}")
+
+    assert await client.status(ENDPOINT, request) == Status(state="IN_PROGRESS")
+
+
+async def test_a_request_that_our_own_address_does_not_know_either_is_not_found(
+    answers: Answers, client: QueueClient
+) -> None:
+    place = f"/v2/jobs/{REQUEST_ID}/state"
+    answers.add("GET", f"{BASE}{place}", 404)
+    answers.add("GET", STATUS_URL, 404)
+    request = Request(request_id=REQUEST_ID, status_url=f"https://jobs.example{place}")
+
+    assert await client.status(ENDPOINT, request) == NotFound()
 
 
 async def test_a_405_of_our_own_address_is_a_failed_read(

@@ -239,3 +239,28 @@ def test_every_sample_names_its_source_and_can_be_read(name: str) -> None:
     assert sample.source
     assert sample.call == name.partition("_")[0]
     assert read.body == sample.body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("no such key: id-1:0123456789abcdef", id="the key"),
+        pytest.param("Authorization: Key id-1:0123456789abcdef", id="the header"),
+        pytest.param("wrong secret 0123456789abcdef for id-1", id="the secret half"),
+    ],
+)
+def test_an_answer_that_repeats_the_key_is_read_without_it(text: str) -> None:
+    content = json.dumps({"detail": text, "seen": [text]}).encode()
+    key = "id-1:0123456789abcdef"
+
+    read = parse_answer(401, {"X-Fal-Error-Type": text}, content, key=key)
+    other = parse_answer(502, {}, f"<html>{text}".encode(), key=key)
+
+    assert "0123456789abcdef" not in repr((read, read.message, read.error_type, other))
+    assert "[key]" in read.message
+
+
+def test_a_secret_that_is_a_mere_word_is_taken_out_with_its_id_alone() -> None:
+    read = parse_answer(401, {}, b'{"detail": "the key id:key is wrong"}', key="id:key")
+
+    assert read.message == "the key [key] is wrong"
