@@ -8,6 +8,7 @@
     ├── batch.json         which of them is current, and what the batch began with
     ├── requests.csv       the journal
     ├── ledger.csv         the ledger, and ledger-history.csv
+    ├── redo.csv           what is made once more
     ├── images/
     ├── run.log
     └── .lock
@@ -15,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,6 +40,14 @@ from batchgen.lock import Lock
 from batchgen.loss import Loss, find_loss, sum_alone
 from batchgen.manifest import Manifest
 from batchgen.records import Records
+from batchgen.redo_file import (
+    REDO_NAME,
+    Redo,
+    RedoLines,
+    add_lines,
+    lines_of,
+    read_redo,
+)
 from batchgen.replay import Record, is_unwritten, replay
 from batchgen.service import Service
 
@@ -89,6 +98,11 @@ class Batch:
     def history_path(self) -> Path:
         """Where the ledger's rows go that later ones have replaced."""
         return self.folder / "ledger-history.csv"
+
+    @property
+    def redo_path(self) -> Path:
+        """Where the jobs stand that are made once more."""
+        return self.folder / REDO_NAME
 
     @property
     def log_path(self) -> Path:
@@ -278,16 +292,44 @@ class Batch:
         return manifest if is_text_alone else self.load_frozen()
 
     def load_frozen(self) -> Manifest:
-        """Load the manifest as it ran last.
+        """Load the manifest as it ran last, and what is made once more behind it.
 
         Raises:
             UsageError: The batch has never run.
             ManifestError: The copy was damaged.
+            LedgerError: redo.csv is not as batchgen writes it.
         """
         frozen = self._require_state().frozen
         if frozen is None:
             raise UsageError(f"{self.folder} has no manifest: it has never been run.")
-        return load_frozen(self.folder, frozen, batch=self.name)
+        manifest = load_frozen(self.folder, frozen, batch=self.name)
+        return manifest.with_redo(self.redo_lines())
+
+    def redo_lines(self) -> RedoLines:
+        """Return what is made once more.
+
+        Raises:
+            LedgerError: redo.csv is not as batchgen writes it.
+        """
+        return read_redo(self.redo_path)
+
+    def order(self, manifest: Manifest, lines: Sequence[Redo]) -> Manifest:
+        """Return what a run is about, under the lock: the manifest, or what is made once more.
+
+        Args:
+            manifest: The current one.
+            lines: Those that the run is about alone; they are in redo.csv, durable, when this
+                returns. Where there are none, it is about the manifest and all of redo.csv.
+
+        Raises:
+            LedgerError: redo.csv is not as batchgen writes it, or cannot be written.
+        """
+        known = self.redo_lines()
+        if not lines:
+            return manifest.with_redo(known)
+        ids = {line.job.job_id for line in known}
+        add_lines(self.redo_path, [line for line in lines if line.job.job_id not in ids])
+        return manifest.only_redo(lines_of(lines))
 
     def remember_count(self, *, jobs: int, folded: int) -> None:
         """Keep how many distinct jobs the current manifest has, so that nobody counts again."""

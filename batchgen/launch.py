@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from batchgen.downloads import Downloads
 from batchgen.errors import LedgerError
 from batchgen.gate import Gate
 from batchgen.images import ImageStore
+from batchgen.job import number_of
 from batchgen.manifest import Manifest
 from batchgen.pacing import Contact, Polling, ReadPace, Spacing, Window
 from batchgen.platform_client import PlatformClient
@@ -28,13 +29,15 @@ from batchgen.queue_client import QueueClient
 from batchgen.reconciler import Reconciler
 from batchgen.records import Records
 from batchgen.recovery import Recovery
+from batchgen.redo_file import Redo
 from batchgen.replay import Record
 from batchgen.report import Report
 from batchgen.retry import RetryRule
 from batchgen.run_log import log_to
 from batchgen.runner import Runner
 from batchgen.service import Service
-from batchgen.settings import RunSettings, next_time, parse_portion
+from batchgen.settings import RunSettings, next_time
+from batchgen.standing import Standing
 from batchgen.state import JobState
 from batchgen.stop import FailureGuard
 from batchgen.tally import count, drawn, undrawn
@@ -55,10 +58,13 @@ class Selection:
     Attributes:
         sample: `--sample`, or `""`.
         limit: `--limit`, or None.
+        redo: What is made once more, and nothing else; empty for the manifest and all that was
+            ordered before.
     """
 
     sample: str = ""
     limit: int | None = None
+    redo: tuple[Redo, ...] = ()
 
 
 async def launch(
@@ -104,6 +110,7 @@ async def launch(
         check_queue(batch, record, service)
         batch.takes_stop_request()  # one that nobody was there to see
         manifest = batch.freeze(manifest, sample=selection.sample)
+        manifest = batch.order(manifest, selection.redo)
         record.bill.limit_usd = settings.budget_usd
         records = batch.open_records(record, service=service, manifest=manifest)
         logger.info("run begins: %s, %s", manifest.batch, service.queue_url)
@@ -119,6 +126,7 @@ async def launch(
                 clock=clock,
                 limit=selection.limit,
                 price_usd=price_usd,
+                redo=selection.redo,
             )
             size = _size(manifest, selection)
             _begin_progress(progress, run, size)
@@ -126,8 +134,9 @@ async def launch(
             _draw_to_end(run.todo, size)
         tidy(batch, record)
         report = _report(run, size, started_at=started_at, submitted=submitted)
-        if run.todo.is_drawn:
-            batch.remember_count(jobs=run.todo.drawn, folded=run.todo.folded)
+        if run.todo.is_drawn and not selection.redo:
+            own = run.todo.drawn - manifest.redo.count
+            batch.remember_count(jobs=own, folded=run.todo.folded)
         logger.info("run ends with %d: %s", report.exit_code, report.reason or "done")
         return report
 
@@ -147,6 +156,7 @@ class Parts:
         clock: Time and chance.
         limit: New jobs that may be sent, or None.
         price_usd: What a job costs whose endpoint has no price.
+        redo: What it makes once more, if it is about nothing else.
     """
 
     batch: Batch
@@ -159,6 +169,7 @@ class Parts:
     clock: Clock
     limit: int | None
     price_usd: Decimal | None
+    redo: tuple[Redo, ...] = ()
 
 
 async def _run(run: Parts, began: Callable[[Runner], None]) -> int:
@@ -281,12 +292,15 @@ def _until_at(settings: RunSettings, now: datetime) -> datetime | None:
 
 def _size(manifest: Manifest, selection: Selection) -> int:
     """Return how many jobs a run is about, before equal ones are made one, by arithmetic."""
-    jobs = manifest.count()
-    return parse_portion(selection.sample).of(jobs) if selection.sample else jobs
+    return manifest.count(sample=selection.sample)
 
 
 def _begin_progress(progress: Progress, run: Parts, size: int) -> None:
-    standings = run.records.record.jobs.values()
+    record = run.records.record
+    standings: Iterable[Standing] = record.jobs.values()
+    if run.redo:
+        ordered = {number_of(line.job.job_id) for line in run.redo}
+        standings = (standing for number, standing in record.jobs.items() if number in ordered)
     retry, download = retry_rule(run.settings), run.settings.download
     tally = count(standings, retry=retry, download=download)
     on_record = tally.jobs - tally.states[JobState.LEFT]
@@ -315,7 +329,9 @@ def tidy(batch: Batch, record: Record) -> None:
 
 def _report(run: Parts, size: int, *, started_at: datetime, submitted: int) -> Report:
     todo, record, settings = run.todo, run.records.record, run.settings
-    former = sum(1 for standing in undrawn(record) if standing.state is not None)
+    former = 0
+    if not run.redo:
+        former = sum(1 for standing in undrawn(record) if standing.state is not None)
     if todo.is_drawn:
         standings = drawn(record)
         jobs, images = todo.drawn, todo.images

@@ -224,9 +224,8 @@ def _select(
     is_only = state.frozen is not None and state.frozen.number == 1 and not state.sample
     has_one_image = "num_images" not in manifest.parameters
     if is_only and has_one_image and state.jobs is not None and not by_drawing:
-        return _Selected(
-            jobs=state.jobs, images=state.jobs, folded=state.folded, was_drawn=False, lines={}
-        )
+        jobs = state.jobs + manifest.redo.count
+        return _Selected(jobs=jobs, images=jobs, folded=state.folded, was_drawn=False, lines={})
     selected = _Selected(jobs=0, images=0, folded=0, was_drawn=True, lines={})
     jobs_of, mark_drawn = record.jobs, record.mark_drawn
     for place, job in enumerate(manifest.jobs(sample=state.sample or None), start=1):

@@ -36,6 +36,7 @@ COMMANDS = {
     "reconcile": "Settle the submissions whose fate is unknown.",
     "cancel": "Stop a run from elsewhere, and cancel what the batch has open.",
     "verify": "Hold a batch's ledger, journal and files against each other.",
+    "redo": "Make some of a batch's images once more, with new seeds.",
     "simulate": "Serve the queue API on loopback, with real images.",
     "doctor": "Look at everything that a run needs, and say how to mend what is wrong.",
 }

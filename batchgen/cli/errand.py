@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from batchgen.batch import Batch
 from batchgen.cli.options import RunOptions
+from batchgen.job import Json
 from batchgen.launch import Selection
 from batchgen.manifest import Manifest
 from batchgen.settings import RunSettings
@@ -23,6 +25,7 @@ class Errand:
         selection: Which part of the manifest.
         command: The command that goes on, without the options that are for one call only.
         simulated: Whether it runs against the simulator.
+        said: What `--json` says beside the counts of the run.
     """
 
     batch: Batch
@@ -32,3 +35,4 @@ class Errand:
     selection: Selection
     command: str
     simulated: bool
+    said: Mapping[str, Json] = field(default_factory=dict)

@@ -25,15 +25,16 @@ from batchgen.planning.disk import shown_size
 MOST_SHOWN = 10
 
 
-def describe(plan: Plan, *, command: str) -> str:
+def describe(plan: Plan, *, command: str, is_next: bool = True) -> str:
     """Return a plan as text.
 
     Args:
         plan: The plan.
         command: The command that runs what is planned.
+        is_next: Whether somebody has to give it; it is not named where this run does it.
     """
     blocks = [_head(plan), _changed(plan), table(plan), _unfit(plan), _needs(plan), first_job(plan)]
-    blocks += [_end(plan, command), _warnings(plan)]
+    blocks += [_end(plan, command) if is_next else iter(()), _warnings(plan)]
     return "\n\n".join("\n".join(lines) for block in blocks if (lines := list(block)))
 
 
@@ -46,13 +47,24 @@ def _head(plan: Plan) -> Iterator[str]:
         begun += " (simulated: nothing is paid)"
     # One line whatever its length: it is what a script looks for.
     yield f"{report.batch:<{INDENT - 1}} {report.folder}      {begun}"
-    yield from columns("manifest", _manifest(plan), _shape(plan))
-    if plan.selection.sample:
+    if plan.selection.redo:
+        yield from labelled("redo", _redo(plan))
+    else:
+        yield from columns("manifest", _manifest(plan), _shape(plan))
+    if plan.redone and not plan.selection.redo:
+        yield from labelled("redo", f"{counted(plan.redone, 'job')} once more, by redo.csv")
+    if plan.selection.sample and not plan.selection.redo:
         yield from columns("sample", plan.selection.sample, _sample(plan))
     if plan.fold is not None:
         yield from labelled("folded", _folded(plan))
     for prices in plan.prices:
         yield from columns("endpoint", prices.endpoint, _prices(prices.date, prices.lines))
+
+
+def _redo(plan: Plan) -> str:
+    jobs = counted(plan.report.jobs, "job")
+    images = counted(plan.report.images, "image")
+    return f"{jobs} once more, {images}, with new seeds; the earlier images stay"
 
 
 def _manifest(plan: Plan) -> str:
@@ -73,7 +85,7 @@ def _shape(plan: Plan) -> str:
 
 
 def _sample(plan: Plan) -> str:
-    jobs, images = plan.report.jobs, counted(plan.report.images, "image")
+    jobs, images = plan.report.jobs - plan.redone, counted(plan.report.images, "image")
     return f"{jobs:,} of {counted(plan.whole, 'job')}, {images}"
 
 

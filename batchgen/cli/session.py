@@ -52,6 +52,7 @@ def run_manifest(path: Path, options: RunOptions) -> int:
     name = f"{manifest.batch}-simulated" if options.simulate else manifest.batch
     batch = Batch(options.jobs_dir / name)
     check_place(batch, path)
+    manifest = manifest.with_redo(batch.redo_lines())
     return _go(
         Errand(
             batch=batch,
@@ -123,7 +124,7 @@ def _go(errand: Errand) -> int:
         from batchgen.cli.plan_view import show_plan  # noqa: PLC0415 - not every run shows one
 
         return show_plan(errand)
-    _check_price(errand)
+    check_price(errand)
     service = None if errand.simulated else find_service(environment(), env_file=options.env_file)
     if service is not None and not service.key and errand.batch.is_new:
         raise AccountError(NO_KEY, cause="key", http=0)
@@ -132,6 +133,16 @@ def _go(errand: Errand) -> int:
     is_free = service is None or service.is_free
     announce_loss(errand, is_free=is_free)
     ask_first(errand, is_free=is_free)
+    return run_errand(errand, service)
+
+
+def run_errand(errand: Errand, service: Service | None) -> int:
+    """Run what was checked and asked, say what came of it, and return the exit code.
+
+    Args:
+        errand: The run.
+        service: The queue; None for the simulator's.
+    """
     signals = Signals()
     signals.obey()
     if service is not None:
@@ -163,6 +174,7 @@ def _run(errand: Errand, service: Service, signals: Signals) -> int:
         report = run_to_end(_launch(errand, service, progress, line, signals))
     if options.as_json:
         document = report.as_json(next_command=errand.command if report.again else "")
+        document |= errand.said
         give(json.dumps(document, ensure_ascii=False, indent=1))
     if not options.quiet or report.exit_code:
         about = partial(about_batch, errand)
@@ -196,7 +208,12 @@ async def _launch(
         )
 
 
-def _check_price(errand: Errand) -> None:
+def check_price(errand: Errand) -> None:
+    """Refuse a budget that could not be kept.
+
+    Raises:
+        UsageError: Nobody knows what a job costs.
+    """
     if errand.settings.budget_usd is None or errand.options.price_usd is not None:
         return
     if errand.manifest.price_bound_usd() is None:

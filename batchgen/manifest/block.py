@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 
 from batchgen.grid import Combination, Draw
@@ -28,6 +29,19 @@ class DrawRule:
     combinations: int
     seed: int | str
     weights: Mapping[int, Sequence[Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A job, and what is needed to make it once more.
+
+    Attributes:
+        job: The job.
+        name: Names the images of a job that is sent the same but for its take and its seed.
+    """
+
+    job: Job
+    name: Callable[[Job], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +88,11 @@ class Block:
         """
         for values in self._values(take):
             yield self.maker.make(values, take)
+
+    def made(self, take: int) -> Iterator[Made]:
+        """Yield the jobs of one take as `jobs` does, each with what names it once more."""
+        for values in self._values(take):
+            yield Made(self.maker.make(values, take), partial(self.maker.name, values))
 
     def combinations(self) -> Iterator[Combination]:
         """Yield what is drawn, in the order drawn."""

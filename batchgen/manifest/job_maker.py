@@ -100,6 +100,18 @@ class JobMaker:
             line=_line(values),
         )
 
+    def name(self, values: Values, job: Job) -> str:
+        """Return where the images of a job go that has these values and a take of its own.
+
+        A name that cannot be rendered for that take is the job's id.
+        """
+        scope = self.scope(values, job.repeat)
+        try:
+            rendered = self.render_filename(scope, job.input.get("seed"), job.job_id)
+        except TemplateError:
+            rendered = None
+        return image_stem(job.job_id, rendered)
+
     def scope(self, values: Values, take: int) -> Scope:
         """Return what the prompt sees."""
         scope = dict(self.constants)

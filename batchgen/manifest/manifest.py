@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from batchgen.job import Job
-from batchgen.manifest.block import Block
+from batchgen.manifest.block import Block, Made
 from batchgen.manifest.pricing import price_bound_usd
 from batchgen.manifest.reading import ManifestFile
 from batchgen.manifest.sampling import ManifestSample
 from batchgen.manifest.shape import shape_of
+from batchgen.redo_file import NO_LINES, RedoLines
 from batchgen.settings import Portion, Setting, parse_portion
 
 
@@ -32,6 +34,7 @@ class Manifest:
         variables: Its flat variables, in order of first appearance: ledger columns. One that
             sets the parameter of its own name is not among them.
         blocks: Its sweeps; a manifest without sweeps has one block.
+        redo: What the batch makes once more: jobs behind its own, in every part of it.
     """
 
     path: Path | None
@@ -44,6 +47,7 @@ class Manifest:
     variables: tuple[str, ...]
     blocks: tuple[Block, ...]
     _text: bytes | None
+    redo: RedoLines = NO_LINES
 
     @property
     def text(self) -> bytes:
@@ -60,9 +64,22 @@ class Manifest:
         """What its jobs are combinations of: `1,250 rows × 4 scene`."""
         return shape_of(self.blocks)
 
-    def count(self) -> int:
-        """Return how many jobs there are before folding, by arithmetic."""
-        return sum(block.count() for block in self.blocks)
+    def count(self, *, sample: str = "") -> int:
+        """Return how many jobs there are before folding, by arithmetic.
+
+        Args:
+            sample: Only of this part, or `""`.
+        """
+        own = sum(block.count() for block in self.blocks)
+        return (parse_portion(sample).of(own) if sample else own) + self.redo.count
+
+    def with_redo(self, lines: RedoLines) -> Manifest:
+        """Return this manifest with lines of `redo.csv` behind its own jobs."""
+        return replace(self, redo=lines)
+
+    def only_redo(self, lines: RedoLines) -> Manifest:
+        """Return this manifest with some lines of `redo.csv` instead of its own jobs."""
+        return replace(self, redo=lines, blocks=())
 
     def price_bound_usd(self) -> Decimal | None:
         """Return what all jobs cost at the most, without expansion.
@@ -70,12 +87,14 @@ class Manifest:
         It is what they cost before folding; of drawn ones, the dearest are assumed to be
         drawn. None where an endpoint has no price table.
         """
-        prices = [price_bound_usd(block) for block in self.blocks]
+        prices = [*map(price_bound_usd, self.blocks), self.redo.price_usd]
         known = [price for price in prices if price is not None]
         return sum(known, Decimal(0)) if len(known) == len(prices) else None
 
     def jobs(self, *, sample: str | None = None) -> Iterator[Job]:
         """Yield its jobs, drawn lazily, in order: takes, blocks, rows, axes, included entries.
+
+        What is made once more comes after everything else, whatever part is drawn.
 
         The same job may come twice (`job_id` tells); folding is the caller's. A job that
         cannot be rendered comes with a `problem`.
@@ -87,9 +106,21 @@ class Manifest:
             ValueError: `sample` is no portion.
             ManifestError: A table on disk is no longer what it was when it was checked.
         """
-        if sample is not None:
-            return self._sample(parse_portion(sample)).jobs()
-        return self._all()
+        if sample is None or not self.blocks:
+            own = self._all()
+        else:
+            own = self._sample(parse_portion(sample)).jobs()
+        return chain(own, self.redo.jobs())
+
+    def made(self) -> Iterator[Made]:
+        """Yield its own jobs as `jobs` does, each with what is needed to name it once more."""
+        for take, block in self._takes():
+            yield from block.made(take)
+
+    @property
+    def takes(self) -> int:
+        """The most takes that one of its combinations has."""
+        return max((block.takes for block in self.blocks), default=0)
 
     def sample_note(self, sample: str) -> str:
         """Return what `plan` says where a sample shows not every value of every axis, or `""`.
@@ -104,10 +135,15 @@ class Manifest:
         return f"a sample of {sample} has no room for every value; left out: {left_out}"
 
     def _sample(self, portion: Portion) -> ManifestSample:
-        return ManifestSample(self.blocks, jobs=portion.of(self.count()))
+        own = sum(block.count() for block in self.blocks)
+        return ManifestSample(self.blocks, jobs=portion.of(own))
 
     def _all(self) -> Iterator[Job]:
-        for take in range(max(block.takes for block in self.blocks)):
+        for take, block in self._takes():
+            yield from block.jobs(take)
+
+    def _takes(self) -> Iterator[tuple[int, Block]]:
+        for take in range(self.takes):
             for block in self.blocks:
                 if take < block.takes:
-                    yield from block.jobs(take)
+                    yield take, block

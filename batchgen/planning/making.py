@@ -50,7 +50,7 @@ def make_plan(
 
     Args:
         batch: Its folder, which need not exist.
-        manifest: What would run.
+        manifest: What would run; what the batch makes once more comes behind it.
         settings: What the run would keep to.
         selection: Which part of the manifest.
         simulated: Whether it would run against the simulator.
@@ -63,6 +63,8 @@ def make_plan(
         UsageError: The folder holds something else than a batch.
     """
     check_folder(batch)
+    if not selection.redo:
+        manifest = manifest.with_redo(batch.redo_lines())
     record = batch.replay(download=settings.download, accept_loss=settings.on_unknown == "resubmit")
     record.bill.limit_usd = settings.budget_usd
     counting = Counting(
@@ -76,7 +78,7 @@ def make_plan(
     census = counting.count(manifest.jobs(sample=selection.sample or None))
     neighbours = () if simulated or not census.sent else _neighbours(batch, record)
     kept = sum_up(record, drawn=True).jobs
-    former = sum_up_former(record, manifest, selection)
+    former = Left() if selection.redo else sum_up_former(record, manifest, selection)
     past = look_back(batch.ledger_path, columns=record.ledger_columns)
     room = estimate_room(census.piles, folder=batch.folder, image_bytes=past.image_bytes, free=free)
     note = manifest.sample_note(selection.sample) if selection.sample else ""
@@ -94,7 +96,8 @@ def make_plan(
         begun_at="" if batch.is_new or batch.state is None else batch.state.created_at,
         manifest=manifest.path,
         shape=manifest.shape,
-        whole=manifest.count(),
+        whole=manifest.count() - manifest.redo.count,
+        redone=manifest.redo.count,
         selection=selection,
         settings=settings,
         census=census,

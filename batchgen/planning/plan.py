@@ -30,7 +30,8 @@ class Plan:
         begun_at: When it was begun: UTC, ISO 8601, as text; `""` where it is new.
         manifest: The manifest's file, or None for one in memory.
         shape: What it is made of, as in `1,250 rows × 4 scene`.
-        whole: Its jobs, before any sample and before equal ones are made one.
+        whole: Its own jobs, before any sample and before equal ones are made one.
+        redone: Jobs that are made once more, by redo.csv.
         selection: Which part of it the run is about.
         settings: What the run keeps to.
         census: Its jobs by what the run does about them.
@@ -50,6 +51,7 @@ class Plan:
     manifest: Path | None
     shape: str
     whole: int
+    redone: int = 0
     selection: Selection
     settings: RunSettings
     census: Census
@@ -108,6 +110,7 @@ class Plan:
             "manifest": "" if self.manifest is None else str(self.manifest),
             "sample": self.selection.sample,
             "limit": self.selection.limit,
+            "redo": self.redone,
             "cost_usd": None if cost is None else amount(cost),
             "sends": self.census.sent,
             "reasons": {reason.value: line.jobs for reason, line in self.census.lines.items()},

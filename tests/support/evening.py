@@ -18,7 +18,7 @@ from batchgen.csv_file import RowReader
 from batchgen.job import Json
 from batchgen.launch import Selection, launch
 from batchgen.ledger import LEDGER_FIRST_CELL
-from batchgen.manifest import load_manifest
+from batchgen.manifest import Manifest, load_manifest
 from batchgen.progress import Progress
 from batchgen.report import Report
 from batchgen.service import Service
@@ -68,9 +68,15 @@ class Evening:
         **settings: Any,
     ) -> Report:
         """Run a manifest to its end, or until the run is stopped."""
+        return await self.run_loaded(load_manifest(manifest), selection=selection, **settings)
+
+    async def run_loaded(
+        self, manifest: Manifest, *, selection: Selection | None = None, **settings: Any
+    ) -> Report:
+        """Run a manifest that is loaded already."""
         return await launch(
             self.batch,
-            load_manifest(manifest),
+            manifest,
             service=self.service,
             settings=RunSettings(**settings),
             selection=selection or Selection(),
