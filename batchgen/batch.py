@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, Columns, compact, grow
 from batchgen.lock import Lock
 from batchgen.loss import Loss, find_loss, sum_alone
 from batchgen.manifest import Manifest
+from batchgen.record import Record
 from batchgen.records import Records
 from batchgen.redo_file import (
     REDO_NAME,
@@ -48,7 +49,7 @@ from batchgen.redo_file import (
     lines_of,
     read_redo,
 )
-from batchgen.replay import Record, is_unwritten, replay
+from batchgen.replay import is_unwritten, replay
 from batchgen.service import Service
 
 STOP_NAME = ".stop"
@@ -211,8 +212,8 @@ class Batch:
 
     def entry_at(self, start: int) -> Entry:
         """Return the journal row that begins at `start`, in bytes."""
-        reader = RowReader(self.journal_path, first_cell=JOURNAL_FIRST_CELL)
-        return parse_entry(reader.read_at(start))
+        with closing(RowReader(self.journal_path, first_cell=JOURNAL_FIRST_CELL)) as reader:
+            return parse_entry(reader.read_at(start))
 
     def open_records(
         self, record: Record, *, service: Service, manifest: Manifest | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchgen.batch import Batch
 from batchgen.errors import ServiceError, UsageError
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.service import Service
 from batchgen.state import UNSETTLED
 

@@ -19,9 +19,9 @@ from batchgen.launch import tidy
 from batchgen.pacing import Contact, Polling, ReadPace
 from batchgen.platform_client import PlatformClient
 from batchgen.reconciler import Reconciler
+from batchgen.record import Record
 from batchgen.records import Records
 from batchgen.recovery import OpenRequest, Recovery
-from batchgen.replay import Record
 from batchgen.retry import RetryRule
 from batchgen.run_log import log_to
 from batchgen.service import Service

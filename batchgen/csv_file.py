@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from batchgen.errors import LedgerError
@@ -28,6 +29,9 @@ MAX_WRITE_BYTES = 4 * 1024 * 1024
 
 # A disk loses whole sectors, of at least so many bytes.
 SECTOR_BYTES = 512
+
+# Files are read in pieces of so many bytes.
+_PIECE_BYTES = 1024 * 1024
 
 _SPECIAL = re.compile(r'[",\r\n]')
 _BOM = b"\xef\xbb\xbf"
@@ -90,6 +94,8 @@ class RowReader:
         self.columns: list[str] = []
         self.end = 0
         self._first_cell = first_cell
+        self._kept: BinaryIO | None = None
+        self._lock = Lock()
         with self._open() as file:
             header = next(_records(file, 0), None)
         if header is not None and (columns := _parse(header[1])) is not None:
@@ -102,38 +108,68 @@ class RowReader:
         Raises:
             LedgerError: A row is damaged in a way that no crash explains.
         """
-        with self._open() as file:
+        return self.but(lambda _line, _start: False)
+
+    def but(self, takes: Callable[[bytes, int], bool]) -> Iterator[Row]:
+        """Yield every whole row but those that somebody takes as they are, line by line.
+
+        Args:
+            takes: Told of each line that begins a row, and where it begins, in bytes. It takes
+                only what is a whole row of this file beyond doubt.
+
+        Raises:
+            LedgerError: A row is damaged in a way that no crash explains.
+        """
+        with self._open(buffering=_PIECE_BYTES) as file:
             start = len(next(_records(file, 0), (0, b""))[1])
             self.end = start
             file.seek(start)
-            for begin, record in _records(file, start):
-                cells = self._parse_row(record)
+            for line in file:
+                if takes(line, start):
+                    start += len(line)
+                    continue
+                record = _whole(line, file)
+                cells = self.parse(record)
                 if cells is None:
-                    self._judge_tail(file, begin, record)
+                    self.end = start
+                    self._judge_tail(file, start, record)
                     return
-                self.end = begin + len(record)
-                yield Row(begin, self.end, cells)
+                self.end = start + len(record)
+                yield Row(start, self.end, cells)
+                start = self.end
+            self.end = start
 
     def read_at(self, start: int) -> list[str]:
-        """Return the cells of the row that begins at `start`, in bytes."""
-        with self._open() as file:
-            file.seek(start)
-            record = next(_records(file, start), (start, b""))[1]
-        cells = self._parse_row(record)
+        """Return the cells of the row that begins at `start`, in bytes.
+
+        The file stays open from then on, until `close`. Any thread may ask.
+        """
+        with self._lock:
+            if self._kept is None:
+                self._kept = self._open()
+            self._kept.seek(start)
+            record = next(_records(self._kept, start), (start, b""))[1]
+        cells = self.parse(record)
         if cells is None:
             raise LedgerError(f"{self.path.name}: no row begins at byte {start}")
         return cells
 
-    def _parse_row(self, record: bytes) -> list[str] | None:
+    def close(self) -> None:
+        """Close the file, if `read_at` has opened it."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def parse(self, record: bytes) -> list[str] | None:
         """Return the cells of a record, or None if it is not one of the file's rows."""
         if self._first_cell.match(record) is None:
             return None
         cells = _parse(record)
         return cells if cells is not None and len(cells) == len(self.columns) else None
 
-    def _open(self) -> BinaryIO:
+    def _open(self, *, buffering: int = -1) -> BinaryIO:
         try:
-            return self.path.open("rb")
+            return self.path.open("rb", buffering=buffering)
         except OSError as error:
             raise LedgerError(f"cannot read {self.path}: {error.strerror}") from error
 
@@ -176,7 +212,7 @@ class RowReader:
         while 0 < line < len(tail):
             if self._first_cell.match(tail, line):
                 _, record = next(_records(BytesIO(tail[line:]), 0))
-                if self._parse_row(record) is not None:
+                if self.parse(record) is not None:
                     return True
             line = tail.find(b"\n", line) + 1
         return False
@@ -199,25 +235,24 @@ def is_resaved(path: Path) -> bool:
 
 def _records(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
     """Yield where each record begins and its bytes; the last one may lack its end."""
-    pending: list[bytes] = []
-    quotes = 0
     for line in file:
-        quotes += line.count(b'"')
-        if quotes % 2 == 0 and not pending:
-            yield start, line
-            start += len(line)
-            quotes = 0
-        elif quotes % 2 == 0:
-            pending.append(line)
-            record = b"".join(pending)
-            yield start, record
-            start += len(record)
-            pending.clear()
-            quotes = 0
-        else:
-            pending.append(line)
-    if pending:
-        yield start, b"".join(pending)
+        record = _whole(line, file)
+        yield start, record
+        start += len(record)
+
+
+def _whole(line: bytes, file: BinaryIO) -> bytes:
+    """Return the record that a line begins; it may lack its end."""
+    quotes = line.count(b'"')
+    if quotes % 2 == 0:
+        return line
+    lines = [line]
+    for more in file:
+        lines.append(more)
+        quotes += more.count(b'"')
+        if quotes % 2 == 0:
+            break
+    return b"".join(lines)
 
 
 def _is_ended(record: bytes) -> bool:

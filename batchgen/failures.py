@@ -10,7 +10,7 @@ from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
 from batchgen.job import Json, job_id_of
 from batchgen.ledger import LEDGER_FIRST_CELL, neutralised
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.standing import Standing
 from batchgen.tally import error_type_of
 

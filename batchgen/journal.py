@@ -139,6 +139,7 @@ class Journal:
             self.failed = LedgerError(f"{self.path} is closed")
         self._thread.shutdown(wait=True)
         os.close(self._file)
+        self._reader.close()
         if self._reserve is not None:
             self._reserve.unlink(missing_ok=True)
 

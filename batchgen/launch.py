@@ -27,10 +27,10 @@ from batchgen.platform_client import PlatformClient
 from batchgen.progress import Progress
 from batchgen.queue_client import QueueClient
 from batchgen.reconciler import Reconciler
+from batchgen.record import Record
 from batchgen.records import Records
 from batchgen.recovery import Recovery
 from batchgen.redo_file import Redo
-from batchgen.replay import Record
 from batchgen.report import Report
 from batchgen.retry import RetryRule
 from batchgen.run_log import log_to

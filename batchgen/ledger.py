@@ -159,6 +159,11 @@ def variable_column(name: str) -> str:
     return f"var.{name}" if name in FIXED else name
 
 
+def fixed_place(name: str) -> int:
+    """Return where a row has the cell of a fixed column: from the row's end, if negative."""
+    return HEAD.index(name) if name in HEAD else TAIL.index(name) - len(TAIL)
+
+
 def neutralised(text: str) -> str:
     """Return a text from outside as a cell that no spreadsheet runs and no terminal obeys."""
     line = "".join(letter if letter.isprintable() else " " for letter in text)

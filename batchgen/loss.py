@@ -17,7 +17,7 @@ from batchgen.csv_file import RowReader
 from batchgen.filename import FOLDER
 from batchgen.job import job_id_of, number_of
 from batchgen.ledger import LEDGER_FIRST_CELL, superseded_rows
-from batchgen.replay import Record
+from batchgen.record import Record
 
 # Every image of ours bears the id of its job.
 _JOB_ID = re.compile(r"[k-z]{16}")
@@ -52,7 +52,7 @@ def find_loss(record: Record, *, folder: Path, journal: Path, known: int = 0) ->
         journal: Where the journal is, or was.
         known: So many jobs were found without journal before, and a run went on all the same.
     """
-    alone = tuple(number for number, one in record.jobs.items() if one.lacks_journal)
+    alone = tuple(record.without_journal())
     is_gone = bool(record.jobs) and not journal.exists()
     is_whole = is_gone or (not record.first_at and len(alone) > known)
     if not record.jobs and not record.first_at:
@@ -72,7 +72,7 @@ def has_image(folder: Path) -> bool:
 
 def sum_alone(record: Record, ledger: Path) -> Decimal:
     """Return what the jobs have cost that the journal has not, by the ledger, in USD."""
-    alone = {number for number, one in record.jobs.items() if one.lacks_journal}
+    alone = set(record.without_journal())
     if not alone:
         return ZERO
     reader = RowReader(ledger, first_cell=LEDGER_FIRST_CELL)

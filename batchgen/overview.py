@@ -21,7 +21,7 @@ from batchgen.lock import Holder, is_locked, read_holder
 from batchgen.manifest import Manifest
 from batchgen.planning.changes import Left
 from batchgen.planning.making import sum_up_former
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.report import Report, amount
 from batchgen.retry import RetryRule
 from batchgen.settings import RunSettings

@@ -21,7 +21,7 @@ from batchgen.job import Job, Json, number_of
 from batchgen.journal import Journal
 from batchgen.ledger import Columns, LedgerRow
 from batchgen.outcome import Completed, Failed, image_urls
-from batchgen.replay import Record, apply, close
+from batchgen.record import Record, apply, close
 from batchgen.service import Service
 from batchgen.standing import ImageMark, Standing, with_row
 from batchgen.state import AttemptState, advance

@@ -76,7 +76,7 @@ class Recovery:
         """Write what the record asks for, and return what is to be gone on with."""
         jobs = self.records.record.jobs
         steps: dict[Step, list[int]] = {}
-        for number in [number for number, one in jobs.items() if not one.is_shared]:
+        for number in self.records.record.unfinished():
             step = next_step(jobs[number], retry=self.retry, download=self.download)
             steps.setdefault(step, []).append(number)
         ended = [

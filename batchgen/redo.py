@@ -21,10 +21,10 @@ from batchgen.job import Job, number_of
 from batchgen.manifest import Manifest
 from batchgen.manifest.block import Made
 from batchgen.picks import Picks, Verdict
+from batchgen.record import Record
 from batchgen.redo_file import Redo, make_redo
 from batchgen.redo_past import look_for_takes
 from batchgen.redo_where import Where, parse_where
-from batchgen.replay import Record
 from batchgen.standing import Standing, job_state
 from batchgen.state import AttemptState, JobState
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing, Step, job_state, next_step
 from batchgen.state import AttemptState, JobState
@@ -71,8 +71,14 @@ def count(standings: Iterable[Standing], *, retry: RetryRule, download: bool) ->
         download: Whether a further run would download.
     """
     tally = Tally()
+    alike: dict[int, Standing] = {}
+    times: Counter[int] = Counter()
     for standing in standings:
-        tally.add(standing, next_step(standing, retry=retry, download=download))
+        alike[id(standing)] = standing
+        times[id(standing)] += 1
+    for key, standing in alike.items():
+        step = next_step(standing, retry=retry, download=download)
+        tally.add(standing, step, times=times[key])
     return tally
 
 

@@ -10,7 +10,7 @@ from itertools import count
 
 from batchgen.budget import ZERO
 from batchgen.job import Job, number_of
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing, Step, next_step
 

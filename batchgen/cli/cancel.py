@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchgen.batch import Batch
     from batchgen.canceller import Cancellation
     from batchgen.cli.cancel_text import Outcome
-    from batchgen.replay import Record
+    from batchgen.record import Record
 
 INTERRUPTED = 130
 

@@ -11,7 +11,7 @@ from batchgen.canceller import Cancellation, Fate
 from batchgen.cli.talk import say
 from batchgen.job import Json
 from batchgen.ledger import neutralised
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.report import amount
 from batchgen.state import AttemptState
 from batchgen.stop import stop_for_account

@@ -13,7 +13,7 @@ from batchgen.errors import UsageError
 from batchgen.job import Job
 from batchgen.launch import retry_rule
 from batchgen.ledger import neutralised
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.todo import Todo
 
 # So many of the jobs are named, the others counted.

@@ -19,7 +19,7 @@ from batchgen.errors import UsageError
 from batchgen.planning import Census, Counting, Reason
 from batchgen.planning.changes import Left, changed_keys, is_edited, sum_up
 from batchgen.planning.making import sum_up_former
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.retry import RetryRule
 
 # Above this a person is asked, in USD.

@@ -7,7 +7,7 @@ from batchgen.binding import check_queue
 from batchgen.doctor.finding import Finding, fine, warning, wrong
 from batchgen.errors import BatchgenError, QueueError
 from batchgen.lock import is_locked, read_holder
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.service import Service
 from batchgen.state import AttemptState
 

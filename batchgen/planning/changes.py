@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +13,7 @@ from batchgen.freezing import digest_of
 from batchgen.job import Json
 from batchgen.manifest import Manifest
 from batchgen.manifest.yaml_text import parse_yaml
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.standing import Standing
 from batchgen.state import UNSETTLED, AttemptState
 
@@ -78,15 +77,12 @@ def sum_up(record: Record, *, drawn: bool | None) -> Left:
         drawn: True for jobs that the manifest has, False for those it has no longer, None for
             all.
     """
-    # Most standings are shared by many jobs: each of them is looked at once.
-    times = Counter(map(id, record.jobs.values()))
-    alike = {id(standing): standing for standing in record.jobs.values()}
     jobs = open_ = undelivered = unknown = images = 0
     paid_usd = ZERO
-    for key, standing in alike.items():
+    for standing, count in record.alike():
         if not was_sent(standing) or drawn not in (None, standing.drawn):
             continue
-        count, state = times[key], standing.state
+        state = standing.state
         jobs += count
         paid_usd += count * standing.charged_usd
         if state is AttemptState.SUBMITTED:

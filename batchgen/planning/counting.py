@@ -15,7 +15,7 @@ from batchgen.budget import ZERO
 from batchgen.job import Job, number_of
 from batchgen.planning.census import Census, Line, Pile, images_to_disk
 from batchgen.planning.reason import Reason, reason_of
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import Rows, Standing, Step, next_step
 from batchgen.tally import Tally, error_type_of

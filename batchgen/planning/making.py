@@ -29,7 +29,7 @@ from batchgen.planning.plan import Plan
 from batchgen.planning.prices import list_prices
 from batchgen.planning.reason import Reason
 from batchgen.planning.warning import Findings, warn
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.report import Report
 from batchgen.retry import RetryRule
 from batchgen.settings import RunSettings

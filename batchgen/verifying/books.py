@@ -19,7 +19,7 @@ from batchgen.job import Job, number_of
 from batchgen.journal import stored_text
 from batchgen.ledger import Columns, LedgerRow
 from batchgen.outcome import image_urls
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.standing import Standing
 from batchgen.state import UNSETTLED, AttemptState
 

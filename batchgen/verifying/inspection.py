@@ -14,8 +14,8 @@ from batchgen.errors import LedgerError
 from batchgen.images import ImageStore
 from batchgen.job import job_id_of, number_of
 from batchgen.ledger import LEDGER_FIRST_CELL, check_header, neutralised, superseded_rows
+from batchgen.record import Record
 from batchgen.recovery import goes_on
-from batchgen.replay import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing
 from batchgen.state import UNSETTLED, AttemptState
@@ -201,8 +201,9 @@ class Inspection:
                 self._add(kind, job_id=job_id_of(number))
             elif not self.found.is_running:
                 self._look_at_job(number, standing)
-            if standing.state in UNSETTLED or standing.lacks_rows:
-                self._expect(standing)
+            has_ended = standing.is_shared and number not in self.record.places
+            if not has_ended and (standing.state in UNSETTLED or standing.lacks_rows):
+                self._expect(self.record.peek(number))
 
     def _look_at_job(self, number: int, standing: Standing) -> None:
         job_id = job_id_of(number)
@@ -231,7 +232,7 @@ class Inspection:
 
     def _expect(self, standing: Standing) -> None:
         """Take note of files that may be there before their rows are."""
-        if standing.state is not None and not standing.is_shared:
+        if standing.state is not None:
             job = job_from(self.batch.entry_at(standing.started))
             self._names.expect(job, max(standing.expected, job.images))
 

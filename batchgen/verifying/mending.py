@@ -24,9 +24,10 @@ from batchgen.job import Job, job_id_of, number_of
 from batchgen.launch import tidy
 from batchgen.ledger import LedgerRow
 from batchgen.outcome import image_urls
+from batchgen.record import Record, apply
 from batchgen.records import NoFile, Records
 from batchgen.recovery import close_failed
-from batchgen.replay import Record, apply, replay
+from batchgen.replay import replay
 from batchgen.service import Service
 from batchgen.standing import Standing
 from batchgen.state import AttemptState
@@ -96,7 +97,7 @@ class Mending:
         if path.exists():
             self._note_kept(set_aside(path, path.with_name("ledger-set-aside.csv")))
         record = replay(self.batch.journal_path, path)
-        numbers = sorted(record.jobs, key=lambda number: record.jobs[number].last)
+        numbers = sorted(record.jobs, key=lambda number: record.peek(number).last)
         return record, dict.fromkeys(numbers, WHOLE)
 
     def _keep_damaged_aside(self) -> None:
@@ -184,7 +185,10 @@ def recall(records: Records, numbers: Mapping[int, frozenset[int]]) -> None:
 
     Of jobs that have ended, a record keeps only what such jobs have in common.
     """
-    wanted = {number for number in numbers if records.record.jobs[number].is_shared}
+    record = records.record
+    for number in record.places.keys() & numbers.keys():
+        record.own(number)
+    wanted = {number for number in numbers if record.jobs[number].is_shared}
     if not wanted:
         return
     scratch = Record()
@@ -193,10 +197,10 @@ def recall(records: Records, numbers: Mapping[int, frozenset[int]]) -> None:
         entry = parse_entry(row.cells)
         number = number_of(entry.job_id)
         if number in wanted:
-            known = records.record.jobs[number]
+            known = record.jobs[number]
             standing = found.setdefault(number, Standing(rows=known.rows, drawn=known.drawn))
             apply(scratch, standing, entry, start=row.start)
-    records.record.jobs.update(found)
+    record.jobs.update(found)
 
 
 def _without_file(standing: Standing, result: Entry, index: int) -> NoFile:

@@ -12,7 +12,8 @@ from batchgen.csv_file import RowReader, is_resaved
 from batchgen.errors import LedgerError
 from batchgen.ledger import HEAD, TAIL, neutralised
 from batchgen.loss import find_loss
-from batchgen.replay import Record, replay
+from batchgen.record import Record
+from batchgen.replay import replay
 from batchgen.state import UNSETTLED
 from batchgen.verifying.finding import Finding, Kind
 

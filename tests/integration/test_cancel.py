@@ -12,7 +12,7 @@ from support.evening import ANIMALS, Evening, evening, manifest_of
 from batchgen.cancel import cancel_open, open_standings
 from batchgen.canceller import Cancellation, Fate
 from batchgen.errors import AccountError, ServiceError
-from batchgen.replay import Record
+from batchgen.record import Record
 
 # A runner for one request, so that the others wait: the price of an image at 0.5K is $0.06.
 ONE_RUNS: dict[str, Any] = {"concurrency": 1}

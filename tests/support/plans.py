@@ -18,7 +18,7 @@ from batchgen.planning.disk import Room
 from batchgen.planning.past import Past
 from batchgen.planning.plan import Plan
 from batchgen.planning.reason import Reason
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.report import Report
 from batchgen.retry import RetryRule
 from batchgen.settings import RunSettings

@@ -18,8 +18,9 @@ from batchgen.job import Job, Json, number_of
 from batchgen.journal import Journal
 from batchgen.ledger import LEDGER_FIRST_CELL, Columns, LedgerRow
 from batchgen.outcome import Completed, Failed
+from batchgen.record import Record
 from batchgen.records import NoFile, Records
-from batchgen.replay import Record, replay
+from batchgen.replay import replay
 from batchgen.service import Service
 from batchgen.standing import Standing
 

@@ -26,8 +26,9 @@ from batchgen.ledger import LEDGER_FIRST_CELL, Columns
 from batchgen.pacing import Contact, Polling, ReadPace
 from batchgen.platform_client import PlatformClient
 from batchgen.queue_client import QueueClient, Timeouts
+from batchgen.record import Record
 from batchgen.records import Records
-from batchgen.replay import Record, replay
+from batchgen.replay import replay
 from batchgen.service import Service
 from batchgen.standing import Standing
 from batchgen.worker import Worker

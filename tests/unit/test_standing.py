@@ -9,7 +9,7 @@ import pytest
 from support.jobs import at, make_entry, make_job
 
 from batchgen.job import Job, number_of
-from batchgen.replay import Record, apply
+from batchgen.record import Record, apply
 from batchgen.retry import RetryRule
 from batchgen.standing import (
     NO_ROWS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import ImageMark, Rows, Standing, Step
 from batchgen.state import AttemptState, JobState

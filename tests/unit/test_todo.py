@@ -10,7 +10,7 @@ import pytest
 from support.jobs import make_job
 
 from batchgen.job import Job, number_of
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import ImageMark, Rows, Standing
 from batchgen.state import AttemptState
