@@ -356,6 +356,7 @@ def _report(run: Parts, size: int, *, started_at: datetime, submitted: int) -> R
         quoted_usd=todo.quoted_usd if todo.is_drawn else None,
         dearest_usd=todo.dearest_usd if todo.is_drawn else None,
         last_at=record.last_at,
+        redone=bool(run.redo),
         limit=run.limit,
         unrecorded=tuple(run.course.unrecorded),
         started_at=timestamp(started_at),

@@ -59,6 +59,7 @@ class Overview:
         is_running: Whether a process has the batch's lock.
         holder: Who has it, as far as that is known; None where nobody has.
         sample: The part of the manifest that it was last run with, or `""`.
+        redone: Jobs that are made once more, by redo.csv; the counts hold them too.
         former: Jobs on record that the manifest no longer has.
         unknowns: Submissions whose fate is unknown, former ones included, oldest first.
         failures: The failed jobs; None where they were not asked for.
@@ -71,6 +72,7 @@ class Overview:
     is_running: bool
     holder: Holder | None
     sample: str
+    redone: int = 0
     former: Left
     unknowns: tuple[UnknownJob, ...]
     failures: tuple[FailedJob, ...] | None
@@ -114,6 +116,7 @@ class Overview:
             "billed_usd": amount(self.billed_usd),
             "estimated_usd": amount(self.table_usd),
             "sample": self.sample,
+            "redo": self.redone,
             "running": self._running(),
             "begun_at": self.begun_at,
             "last_at": self.last_at,
@@ -181,6 +184,7 @@ def look(
         is_running=is_running,
         holder=read_holder(batch.folder) if is_running else None,
         sample=state.sample,
+        redone=manifest.redo.count,
         former=former,
         unknowns=tuple(_unknowns(batch, record)),
         failures=None if failures is None else tuple(failures),
@@ -314,6 +318,7 @@ def _never_run(batch: Batch) -> Overview:
         is_running=_is_running(batch),
         holder=None,
         sample="",
+        redone=0,
         former=Left(),
         unknowns=(),
         failures=None,

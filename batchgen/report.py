@@ -30,6 +30,7 @@ class Report:
         folded: Jobs of the manifest that are the same as another.
         quoted_usd: What the jobs cost by the price table; None where that was not summed up.
         dearest_usd: What the dearest of them costs; None where that is not known.
+        redone: Whether the run was only about jobs that are made once more.
         limit: The jobs that the run was allowed to send, or None.
         stop: Why the run stopped before its work was done, or None.
         unrecorded: Accepted requests whose ids the disk did not take, `job_id=request_id`.
@@ -50,6 +51,7 @@ class Report:
     folded: int = 0
     quoted_usd: Decimal | None = None
     dearest_usd: Decimal | None = None
+    redone: bool = False
     limit: int | None = None
     stop: Stop | None = None
     unrecorded: tuple[str, ...] = ()

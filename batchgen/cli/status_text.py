@@ -124,6 +124,8 @@ def _counts(overview: Overview) -> list[str]:
     asked = f"{report.images:,} {'image' if report.images == 1 else 'images'}"
     on_disk = f"{report.tally.images_on_disk:,} on disk"
     lines = [_row("manifest", f"{number}, {asked}, {on_disk}")]
+    if overview.redone:
+        lines.append(_row("redo", f"{_jobs(overview.redone)} of these once more, by redo.csv"))
     return lines + [_counted(name, count, text) for name, count, text in rows if count]
 
 

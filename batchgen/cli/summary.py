@@ -52,6 +52,9 @@ def _all_well(report: Report, command: str) -> list[str]:
         return [f"{name}: nothing to do. {_all(report)} ({spent}{last})."]
     quoted = "" if report.quoted_usd is None else f" (quoted {_usd(report.quoted_usd)})"
     head = f"{name}: done at {_clock(report)} after {_duration(report)}. "
+    if report.redone:
+        text = f"{head}{_all(report)}, made once more{quoted}; the batch has cost {spent}."
+        return [text, *_places(report)]
     return [f"{head}{_all(report)} for {spent}{quoted}.", *_places(report)]
 
 

@@ -41,6 +41,7 @@ _ADVICE = {
     Kind.JOURNAL_LOST: "it cannot be written again; put it back from a copy if there is one",
     Kind.JOURNAL_BROKEN: "it is never mended; put it back from a copy",
     Kind.LEDGER_FOREIGN: "it is never touched; move it away, then --repair writes ledger.csv anew",
+    Kind.REDO_BROKEN: "it is never mended; put it back from a copy, or move it away",
     Kind.HISTORY_BROKEN: "it is never mended; put it back from a copy, or move it away",
     Kind.NO_JOURNAL: "is requests.csv an older copy? Put the right one back",
     Kind.LOST_FILE: "the addresses are in ledger.csv",

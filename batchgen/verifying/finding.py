@@ -25,6 +25,7 @@ class Kind(Enum):
     LEDGER_BROKEN = ("ledger_broken", "ledger.csv cannot be trusted")
     LEDGER_FOREIGN = ("ledger_foreign", "ledger.csv is not a ledger of batchgen")
     HISTORY_BROKEN = ("history_broken", "ledger-history.csv cannot be trusted")
+    REDO_BROKEN = ("redo_broken", "redo.csv cannot be trusted")
     TORN_TAIL = (
         "torn_tail",
         "file ends in the middle of a row",

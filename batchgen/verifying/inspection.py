@@ -79,9 +79,19 @@ class Inspection:
         if self.found.has_books:
             self._look_at_jobs()
             self._look_at_strangers()
+        self._look_at_redo()
         if not self.found.is_running:
             for path in find_leftovers(self.batch.folder):
                 self._add(Kind.LEFT_OVER, file=path.relative_to(self.batch.folder).as_posix())
+
+    def _look_at_redo(self) -> None:
+        """See whether what was ordered can be read: no run goes on without it."""
+        try:
+            self.batch.redo_lines()
+        except LedgerError as error:
+            path = self.batch.redo_path
+            text = str(error).splitlines()[0].replace(str(path), path.name)
+            self._add(Kind.REDO_BROKEN, text=neutralised(text), file=path.name)
 
     # -- the ledger ----------------------------------------------------------------------
 

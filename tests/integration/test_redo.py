@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.evening import Evening, evening, manifest_of
 
+from batchgen.cli.verify_text import describe
 from batchgen.errors import LedgerError, ManifestError, UsageError
 from batchgen.job import Json
 from batchgen.launch import Selection
@@ -20,6 +21,7 @@ from batchgen.planning import Plan, make_plan
 from batchgen.redo import LeftOut, Order, Wish, make_order
 from batchgen.report import Report
 from batchgen.settings import RunSettings
+from batchgen.verifying import verify_batch
 
 
 def order_of(one: Evening, **wish: Any) -> Order:
@@ -379,6 +381,9 @@ async def test_a_broken_file_of_orders_stops_everything_that_would_buy(tmp_path:
             look(one.batch)
         with pytest.raises(LedgerError, match="middle of a line"):
             plan_of(one, manifest_of("fox", "owl"))
+        found = verify_batch(one.batch, now=one.time.now)
+        assert found.reason == "1 redo_broken"
+        assert "move it away" in describe(found, command=lambda verb, *options: verb)
         assert len(one.queue.requests) == sent
 
 

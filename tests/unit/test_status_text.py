@@ -96,6 +96,12 @@ def said(overview: Overview) -> str:
     return describe(overview, command=command, now=NOW)
 
 
+def test_jobs_that_are_made_once_more_are_said_to_be_among_the_others() -> None:
+    text = said(overview_of(ALL_WELL, redone=3))
+
+    assert "redo             3 jobs of these once more, by redo.csv" in text.splitlines()
+
+
 def test_a_batch_that_is_done_says_so_and_asks_for_nothing() -> None:
     assert said(overview_of(ALL_WELL)) == (
         "spring-shop      /srv/data/shop/jobs/spring-shop      begun 21 Nov 21:30\n"

@@ -117,6 +117,16 @@ def test_all_well() -> None:
     )
 
 
+def test_what_was_made_once_more_has_its_own_price_beside_the_batchs_bill() -> None:
+    done = {JobState.SUCCEEDED: 3}
+    report = make_report(done, {Step.DONE: 3}, spent="600.36", redone=True)
+
+    assert said(report).splitlines()[0] == (
+        "spring-shop: done at 03:21 after 5 h 51 min. All 3 images are on disk, made once more "
+        "(quoted $0.36); the batch has cost $600.36."
+    )
+
+
 def test_a_remainder_with_what_a_further_run_would_do() -> None:
     assert said(REMAINDER) == (
         "spring-shop: finished at 03:21 after 5 h 51 min. 4,941 of 5,000 images are on disk.\n"
