@@ -16,8 +16,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ from batchgen.csv_file import RowReader
 from batchgen.endpoint import load_endpoint
 from batchgen.errors import LedgerError, UsageError
 from batchgen.freezing import digest_of, freeze_copy, load_frozen, show_current
-from batchgen.journal import Journal, replace_file, sync_folder
+from batchgen.journal import Journal, kept_path, replace_file, sync_folder
 from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, Columns, compact, grow
 from batchgen.lock import Lock
 from batchgen.loss import Loss, find_loss, sum_alone
@@ -336,7 +337,8 @@ class Batch:
         """Keep how many distinct jobs the current manifest has, so that nobody counts again."""
         state = self._require_state()
         if (state.jobs, state.folded) != (jobs, folded):
-            self._save(replace(state, jobs=jobs, folded=folded))
+            with suppress(OSError):  # else somebody counts again
+                self._save(replace(state, jobs=jobs, folded=folded))
 
     def request_stop(self) -> None:
         """Ask the process that runs this batch to stop; it looks every half second."""
@@ -380,6 +382,15 @@ class Batch:
         """Refuse a batch of which one of the two files is gone, or is an older copy."""
         if self.is_new:
             return
+        kept = kept_path(self.journal_path)
+        if kept.exists():
+            raise LedgerError(
+                f"{self.journal_path} was taken away, or replaced, while a run was writing to it. "
+                f"What the run had written is in {kept.name}. Nothing was sent.\n"
+                f"  Put it back, so that nothing is bought twice:  mv {shlex.quote(str(kept))} "
+                f"{shlex.quote(str(self.journal_path))}\n"
+                f"  Go on with requests.csv as it is:              rm {shlex.quote(str(kept))}"
+            )
         if record.journal_end and record.jobs and not self.ledger_path.exists():
             raise LedgerError(
                 f"{self.ledger_path} is missing, while requests.csv has rows. Nothing was sent.\n"

@@ -123,7 +123,11 @@ class Gate:
         return None
 
     def _check_disk(self) -> Hold | Stop | None:
-        free = self.free_bytes(self.folder)
+        try:
+            free = self.free_bytes(self.folder)
+        except OSError as error:
+            text = f"cannot look at {self.folder}: {error.strerror or error}"
+            return Stop(cause=Cause.DISK, text=text, mend="put the folder back")
         if free >= self.floor_bytes:
             return None
         left = f"{free / 1e9:.1f} GB" if free >= 1e8 else f"{free / 1e6:.0f} MB"

@@ -217,12 +217,38 @@ class Journal:
 
     def _check_end(self, expected: int) -> None:
         # By its name: a file that was removed or replaced still takes what is written to it.
-        found = self.path.stat().st_size
-        if found != expected:
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is not None and there.st_size == expected:
+            return
+        if there is None or not os.path.samestat(os.fstat(self._file), there):
             raise LedgerError(
-                f"{self.path.name} ends at byte {found:,} and not at {expected:,}: "
-                "another program writes to it. Nothing further is sent."
+                f"{self.path.name} was taken away, or replaced, while it was being written to."
+                f"{self._keep()} Nothing further is sent."
             )
+        raise LedgerError(
+            f"{self.path.name} ends at byte {there.st_size:,} and not at {expected:,}: "
+            "another program writes to it. Nothing further is sent."
+        )
+
+    def _keep(self) -> str:
+        """Give what was written a name again, beside the file's own; say which, if it worked."""
+        if self._reserve is None:  # the ledger's rows can be had from the journal
+            return ""
+        kept = kept_path(self.path)
+        try:
+            with kept.open("wb") as copy:
+                os.lseek(self._file, 0, os.SEEK_SET)
+                while block := os.read(self._file, MAX_WRITE_BYTES):
+                    copy.write(block)
+                copy.flush()
+                os.fsync(copy.fileno())
+            sync_folder(kept.parent)
+        except OSError:  # its folder is gone, or the disk is full
+            return ""
+        return f" What it held is in {kept.name}."
 
     def _find_end(self, end: int | None) -> int:
         """Return where the last whole row ends, in bytes, unless the caller knows it."""
@@ -253,6 +279,11 @@ class Journal:
         self._reserve.unlink()
         self.strained = True
         return True
+
+
+def kept_path(path: Path) -> Path:
+    """Return where a journal is kept that lost its name while it was written to."""
+    return path.with_name(f"{path.stem}.kept{path.suffix}")
 
 
 def sync_folder(folder: Path) -> None:

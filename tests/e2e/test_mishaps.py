@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,54 @@ def test_a_second_writer_that_no_lock_has_stopped_ends_the_run_and_nothing_furth
     assert (journal.read_bytes(), queue.accepted()) == (left_over, accepted)
 
     journal.write_bytes(left_over.replace(b"somebody else was here\n", b""))
+    assert shop.run(*RUN, *RESUBMIT).code == 0
+    assert audited(shop).findings == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is open")
+def test_a_journal_that_an_older_copy_takes_the_place_of_is_kept_and_nothing_is_bought_twice(
+    shop: Shop, queue: SimulatedQueue
+) -> None:
+    journal, kept = shop.home / "requests.csv", shop.home / "requests.kept.csv"
+    command = shop.start(*RUN, "-j", "5")
+    wait_until(lambda: queue.accepted() >= 5)
+    copy = shop.home / "copy"
+    copy.write_bytes(journal.read_bytes().partition(b"\n")[0] + b"\n")
+    wait_until(lambda: queue.accepted() >= 20)
+    copy.replace(journal)
+
+    assert command.process.wait(timeout=PATIENCE_S) == 3
+    assert f"is in {kept.name}" in command.text
+    accepted = queue.accepted()
+    assert accepted < JOBS.jobs
+
+    refused = shop.run(*RUN, *RESUBMIT)
+    assert (refused.code, queue.accepted()) == (2, accepted)
+    assert f"mv {kept}" in refused.text
+
+    kept.replace(journal)
+    assert shop.run(*RUN, *RESUBMIT).code == 0
+    assert audited(shop).findings == []
+    assert queue.accepted() == JOBS.jobs
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves no folder with open files")
+def test_a_folder_that_is_moved_away_ends_the_run_and_goes_on_from_where_it_is_now(
+    shop: Shop, queue: SimulatedQueue
+) -> None:
+    command = shop.start(*RUN, "-j", "5")
+    wait_until(lambda: queue.accepted() >= 20)
+    elsewhere = shop.home.with_name("elsewhere")
+    shop.home.rename(elsewhere)
+
+    assert command.process.wait(timeout=PATIENCE_S) == 3
+    assert "Traceback" not in command.text
+    assert not (shop.home / "requests.csv").exists()
+    accepted = queue.accepted()
+    assert accepted < JOBS.jobs
+
+    shutil.rmtree(shop.home, ignore_errors=True)
+    elsewhere.rename(shop.home)
     assert shop.run(*RUN, *RESUBMIT).code == 0
     assert audited(shop).findings == []
 

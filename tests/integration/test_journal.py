@@ -593,6 +593,7 @@ async def test_a_file_that_changed_behind_our_back_gets_nothing_more(
         assert path.read_bytes() == theirs
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is open")
 async def test_a_file_that_another_one_has_taken_the_place_of_gets_nothing_more(path: Path) -> None:
     with open_journal(path) as journal:
         await journal.append(row(1))
@@ -600,7 +601,7 @@ async def test_a_file_that_another_one_has_taken_the_place_of_gets_nothing_more(
         saved.write_bytes(path.read_bytes())
         saved.replace(path)  # as editors and programs that synchronise folders save a file
 
-        with pytest.raises(LedgerError, match="another program writes to it"):
+        with pytest.raises(LedgerError, match="taken away, or replaced"):
             await journal.append(row(2))
         with pytest.raises(LedgerError):
             await journal.append(row(3))
@@ -614,7 +615,40 @@ async def test_no_row_counts_as_durable_in_a_file_that_was_removed(path: Path) -
         await journal.append(row(1))
         path.unlink()
 
-        with pytest.raises(LedgerError, match="No such file"):
+        with pytest.raises(LedgerError, match="taken away"):
+            await journal.append(row(2))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no file that is open")
+@pytest.mark.parametrize("theirs", [HEADER, None], ids=["an older copy", "nothing"])
+async def test_what_a_journal_held_that_lost_its_name_is_kept_beside_it(
+    path: Path, theirs: bytes | None
+) -> None:
+    with open_journal(path, reserve=True) as journal:
+        await journal.append(row(1))
+        await journal.append(row(2))
+        if theirs is None:
+            path.unlink()
+        else:
+            path.with_name("saved").write_bytes(theirs)
+            path.with_name("saved").replace(path)
+
+        with pytest.raises(LedgerError, match=r"is in requests\.kept\.csv"):
+            await journal.append(row(3))
+
+    assert rows_of(path.with_name("requests.kept.csv")) == [row(1), row(2)]
+    assert (path.read_bytes() if path.exists() else None) == theirs
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder with open files")
+async def test_a_journal_whose_folder_is_gone_ends_with_an_error_of_ours(path: Path) -> None:
+    home = path.parent / "home"
+    home.mkdir()
+    with open_journal(home / path.name, reserve=True) as journal:
+        await journal.append(row(1))
+        home.rename(path.parent / "elsewhere")
+
+        with pytest.raises(LedgerError, match="taken away, or replaced"):
             await journal.append(row(2))
 
 

@@ -163,6 +163,17 @@ def test_a_full_disk_stops_and_says_what_to_do() -> None:
     assert "make room" in held.mend
 
 
+def test_a_folder_that_is_gone_stops() -> None:
+    def gone(folder: Path) -> int:
+        raise FileNotFoundError(2, "No such file or directory", str(folder))
+
+    held = check(make_gate(free_bytes=gone))
+
+    assert isinstance(held, Stop)
+    assert held.cause is Cause.DISK
+    assert "No such file or directory" in held.text
+
+
 def test_a_disk_that_may_become_free_again_holds() -> None:
     gate = make_gate(free=10**6, window=Window(cap=20, open=3))
 
