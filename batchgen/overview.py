@@ -56,6 +56,7 @@ class Overview:
         report: The counts and the bill.
         billed_usd: The part of what was spent that the service itself reported; the rest is
             reckoned by the price table.
+        foreseen_usd: What the price table had said of what the service reported.
         is_running: Whether a process has the batch's lock.
         holder: Who has it, as far as that is known; None where nobody has.
         sample: The part of the manifest that it was last run with, or `""`.
@@ -69,6 +70,7 @@ class Overview:
 
     report: Report
     billed_usd: Decimal
+    foreseen_usd: Decimal
     is_running: bool
     holder: Holder | None
     sample: str
@@ -114,6 +116,7 @@ class Overview:
             "exit_code": self.exit_code,
             "reason": ", ".join(f"{number} {name}" for name, number in self.findings.items()),
             "billed_usd": amount(self.billed_usd),
+            "foreseen_usd": amount(self.foreseen_usd),
             "estimated_usd": amount(self.table_usd),
             "sample": self.sample,
             "redo": self.redone,
@@ -181,6 +184,7 @@ def look(
     return Overview(
         report=_report(batch, selected, tally, record, former),
         billed_usd=record.billed_usd,
+        foreseen_usd=record.foreseen_usd,
         is_running=is_running,
         holder=read_holder(batch.folder) if is_running else None,
         sample=state.sample,
@@ -315,6 +319,7 @@ def _never_run(batch: Batch) -> Overview:
     return Overview(
         report=_report(batch, nothing, Tally(), Record(bill=Budget()), Left()),
         billed_usd=ZERO,
+        foreseen_usd=ZERO,
         is_running=_is_running(batch),
         holder=None,
         sample="",

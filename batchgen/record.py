@@ -31,6 +31,7 @@ class Record:
         jobs: Each job's standing, by the number of its id; finished jobs that are alike share one.
         bill: The charges of all attempts that have ended, the reservations of all that have not.
         billed_usd: The part of what was spent that the service itself reported.
+        foreseen_usd: What the price table had said of that part.
         submitted: Requests that the service accepted.
         journal_end: Where the journal's last whole row ends, in bytes; 0 if there is none.
         ledger_end: The same of the ledger.
@@ -48,6 +49,7 @@ class Record:
     jobs: dict[int, Standing] = field(default_factory=dict)
     bill: Budget = field(default_factory=Budget)
     billed_usd: Decimal = ZERO
+    foreseen_usd: Decimal = ZERO
     submitted: int = 0
     journal_end: int = 0
     ledger_end: int = 0
@@ -284,14 +286,16 @@ def _begin_attempt(record: Record, standing: Standing, entry: Entry, start: int)
 
 def _end_attempt(record: Record, standing: Standing, entry: Entry) -> None:
     charge = entry.cost_usd or ZERO
-    record.bill.settle(reserved_usd=standing.reserved_usd, charged_usd=charge)
-    standing.reserved_usd = ZERO
+    foreseen, standing.reserved_usd = standing.reserved_usd, ZERO
+    record.bill.settle(reserved_usd=foreseen, charged_usd=charge)
     standing.charged_usd += charge
     if charge:
         answer = entry.detail.get(ANSWER, entry.detail)
         source = answer.get("cost_source") if isinstance(answer, Mapping) else None
         standing.billed = standing.billed and source == "billed"
-        record.billed_usd += charge if source == "billed" else ZERO
+        if source == "billed":
+            record.billed_usd += charge
+            record.foreseen_usd += foreseen
     if entry.state is AttemptState.REFUSED:
         standing.attempts -= 1
         standing.fresh -= 1

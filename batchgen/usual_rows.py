@@ -219,6 +219,7 @@ class UsualJournal:
             bill.spent_usd += scratch.bill.spent_usd * move.times
             bill.reserved_usd += scratch.bill.reserved_usd * move.times
             self._record.billed_usd += scratch.billed_usd * move.times
+            self._record.foreseen_usd += scratch.foreseen_usd * move.times
             self._record.submitted += scratch.submitted * move.times
 
     def _end(self, number: int, move: _Move, before: _Open, at: bytes, start: int) -> None:

@@ -31,8 +31,8 @@ HELP = """Show where a batch stands: its counts, its bill, its failures, and wha
     batchgen status portraits --json      for a script
 
 Nothing is changed, and a run that is going on is not disturbed. What is spent is summed from
-requests.csv: as the service billed it, and by the price table where it did not say. Jobs that an
-edited manifest no longer has are counted apart, as former.
+requests.csv: as the service billed it, beside what was estimated, and by the price table where it
+did not say. Jobs that an edited manifest no longer has are counted apart, as former.
 
 Exit codes: 0 nothing needs you, 1 a job is failed, undelivered or unknown, 2 there is no such
 batch, or its files cannot be trusted. What is open or not sent yet is no finding.

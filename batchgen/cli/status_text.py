@@ -152,7 +152,10 @@ def _money(overview: Overview) -> list[str]:
     parts = []
     if overview.billed_usd:
         who = "simulator" if overview.report.simulated else "service"
-        parts.append(f"${overview.billed_usd:,.2f} as the {who} billed it")
+        parts.append(
+            f"${overview.billed_usd:,.2f} as the {who} billed it "
+            f"(estimated ${overview.foreseen_usd:,.2f})"
+        )
     if overview.table_usd:
         parts.append(f"${overview.table_usd:,.2f} estimated by the price table")
     lines = [_amount("spent", f"{bill.spent_usd:,.2f}", ", ".join(parts))]

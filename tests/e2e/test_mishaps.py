@@ -97,6 +97,27 @@ def test_an_unknown_whose_ledger_row_a_crash_has_swallowed_is_shown_by_the_next_
     assert sorted(row["status"] for row in shop.ledger()) == ["succeeded"] * 4 + ["unknown"]
 
 
+# -- money ---------------------------------------------------------------------------------------
+
+
+def test_a_budget_needs_a_price_and_keeps_to_the_one_that_is_given(tmp_path: Path) -> None:
+    with SimulatedQueue(tmp_path / "queue", (*QUEUE, "--endpoint", "acme/painter")) as queue:
+        shop = Shop(tmp_path, queue)
+        shop.manifest("endpoint: acme/painter\n" + MANIFEST.format(places=1))
+
+        refused = shop.run(*RUN, "--budget", "1")
+        calls = queue.counts()["calls"]
+        priced = shop.run(*RUN, "--budget", "1", "--price", "0.40", "--json")
+
+        assert refused.code == 2
+        assert "acme/painter" in refused.text
+        assert "--price USD" in refused.text
+        assert calls == {}
+        assert priced.code == 3
+        assert queue.accepted() == 2
+        assert '"spent_usd": 0.8' in priced.text
+
+
 # -- the disk ------------------------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ def test_a_finished_batch_is_0(here: Counter) -> None:
     assert said.code == 0
     assert f"zoo              {here.desk.folder / 'jobs' / 'zoo'}      begun" in said.out
     assert "manifest         2 jobs, 2 images, 2 on disk" in said.out
-    assert "spent           $0.12    $0.12 as the service billed it" in said.out
+    assert "spent           $0.12    $0.12 as the service billed it (estimated $0.12)" in said.out
     assert said.err == ""
 
 

@@ -104,6 +104,7 @@ async def test_what_the_service_billed_stands_apart_from_what_is_estimated(tmp_p
         overview = look(one.batch)
 
     assert (overview.billed_usd, overview.table_usd) == (2 * PRICE, PRICE)
+    assert overview.as_json()["foreseen_usd"] == float(2 * PRICE)
 
 
 async def test_the_document_has_the_keys_of_the_contract(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ async def test_what_the_service_has_billed_is_summed_up_apart(files: Files) -> N
 
     assert record.bill.spent_usd == 5 * PRICE
     assert record.billed_usd == 2 * PRICE
+    assert record.foreseen_usd == PRICE, "what the table had said of it"
 
 
 @pytest.mark.parametrize("state", ["submitting", "submitted", "unknown"])

@@ -230,6 +230,19 @@ async def test_an_account_error_stops_the_run_fails_no_job_and_saves_what_is_ope
     assert tonight.states()["refused"] <= 4
 
 
+async def test_a_lock_that_flaps_is_never_probed_with_a_submission(tonight: Night) -> None:
+    tonight.queue.faults.script(on="submit", nth=6, do="locked_top_up")  # the next would be taken
+
+    first = await tonight.run(shots(20), concurrency=1)
+    calls = Counter(tonight.queue.tally.calls)
+    second = await tonight.run(shots(20))
+
+    assert (first.exit_code, first.succeeded, first.failed, first.open) == (3, 5, 0, 0)
+    assert calls[Kind.SUBMIT] == 6
+    assert (second.exit_code, second.succeeded) == (0, 20)
+    assert tonight.accepted_most == 1
+
+
 async def test_when_the_lock_is_lifted_the_same_run_goes_on(tonight: Night) -> None:
     tonight.queue.faults.script(on="submit", nth=6, do="lock")
     await tonight.run(shots(20), concurrency=4)

@@ -75,6 +75,7 @@ def overview_of(tally: Tally, **changes: Any) -> Overview:
     given: dict[str, Any] = {
         "report": replace(report, **changes.pop("report", {})),
         "billed_usd": Decimal("590.00"),
+        "foreseen_usd": Decimal("585.60"),
         "is_running": False,
         "holder": None,
         "sample": "",
@@ -109,7 +110,7 @@ def test_a_batch_that_is_done_says_so_and_asks_for_nothing() -> None:
         "manifest         5,000 jobs, 5,000 images, 5,000 on disk\n"
         "succeeded       5,000\n"
         "\n"
-        "spent         $596.52    $590.00 as the service billed it, "
+        "spent         $596.52    $590.00 as the service billed it (estimated $585.60), "
         "$6.52 estimated by the price table"
     )
 
