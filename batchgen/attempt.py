@@ -31,6 +31,8 @@ JOURNAL_FIRST_CELL = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _HALF = re.compile(r"[\ud800-\udfff]")
+# What a spreadsheet takes for a formula; and the sign that says that it is none.
+_RUN_OR_QUOTED = ("=", "+", "-", "@", "\t", "'")
 _AMOUNT = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 # Under this key a `submitting` row says which attempt it is since the job's last `failed` row in
@@ -91,7 +93,7 @@ class Entry:
             self.job_id,
             str(self.attempt),
             self.state.value,
-            request.request_id,
+            _as_cell(request.request_id),
             request.status_url,
             request.response_url,
             request.cancel_url,
@@ -112,7 +114,7 @@ def parse_entry(cells: Sequence[str]) -> Entry:
     if _TIME.fullmatch(at) is None:
         raise ValueError(f"{at!r} is not a time")
     request = Request(
-        request_id=request_id,
+        request_id=request_id.removeprefix("'"),
         status_url=status_url,
         response_url=response_url,
         cancel_url=cancel_url,
@@ -189,6 +191,11 @@ def timestamp(moment: datetime) -> str:
 def parse_timestamp(text: str) -> datetime:
     """Read a time that `timestamp` wrote."""
     return datetime.fromisoformat(text)
+
+
+def _as_cell(name: str) -> str:
+    """Return a name that the service gave as a cell that no spreadsheet runs."""
+    return f"'{name}" if name.startswith(_RUN_OR_QUOTED) else name
 
 
 def _amount(text: str) -> Decimal:

@@ -7,12 +7,15 @@ Source:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchgen.errors import ReadError
 from batchgen.job import Json
+
+_CODE = re.compile(r"[1-9]\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +88,12 @@ def _parse_cursor(value: Json) -> str | None:
 
 def _parse_entry(item: Mapping[str, Json]) -> HistoryEntry:
     request_id = item.get("request_id")
-    code = item.get("status_code")
     return HistoryEntry(
-        request_id=request_id if isinstance(request_id, str) else "",
+        # What no log and no terminal can show in a line names nothing either.
+        request_id=request_id if isinstance(request_id, str) and request_id.isprintable() else "",
         sent_at=_parse_time(item.get("sent_at")),
         ended_at=_parse_time(item.get("ended_at")),
-        status_code=int(code) if isinstance(code, int | str) and str(code).isdecimal() else None,
+        status_code=_parse_code(item.get("status_code")),
         input=_parse_payload(item.get("json_input")),
         output=_parse_payload(item.get("json_output")),
     )
@@ -101,9 +104,14 @@ def _parse_time(value: Json) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _parse_code(value: Json) -> int | None:
+    is_code = isinstance(value, int | str) and _CODE.fullmatch(str(value)) is not None
+    return int(str(value)) if is_code else None
 
 
 def _parse_payload(value: Json) -> dict[str, Json] | None:

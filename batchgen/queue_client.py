@@ -6,6 +6,7 @@ What matters most is decided in `submit`: whether a POST may have arrived.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ MAX_NUMBER = 1_000_000_000
 
 # What answers an address under which no request lives, though the request may well live.
 _NOT_THERE = frozenset({404, 405, 410})
+
+# How what may be an address begins, whole or on our own host.
+_ADDRESS = re.compile(r"https?://|/", re.IGNORECASE)
 
 # Namespaces whose applications have one more part in their path.
 NAMESPACES = frozenset({"workflows", "comfy"})
@@ -350,7 +354,7 @@ def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
         said = f"HTTP {answer.http} without a usable request_id"
         raise UncertainError(said, http=answer.http)
     ahead = body.get("queue_position")
-    urls = {name: _text(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
+    urls = {name: _address(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
     return Request(request_id=request_id, **urls), _count(ahead)
 
 
@@ -386,8 +390,10 @@ def _seconds(value: Json) -> float | None:
     return float(value)
 
 
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) and value.isprintable() else ""
+def _address(value: Json) -> str:
+    """Return an address in an answer; `""` for what is none, as a formula for a spreadsheet."""
+    is_address = isinstance(value, str) and value.isprintable()
+    return str(value) if is_address and _ADDRESS.match(str(value)) else ""
 
 
 def _account_error(answer: Answer) -> AccountError:

@@ -140,6 +140,18 @@ async def test_an_accepted_request_keeps_its_id_and_its_urls_as_given(
     assert waiting == ahead
 
 
+@pytest.mark.parametrize("given", ["=HYPERLINK(1)", "@sum", "file:///etc/passwd", "a\x1b[2Jb", 7])
+async def test_what_is_no_address_is_not_kept_as_one(
+    answers: Answers, client: QueueClient, given: object
+) -> None:
+    said = {"request_id": "r1", "status_url": given, "cancel_url": "/a/b/requests/r1"}
+    answers.add("POST", APP, body=said)
+
+    request, _ = await client.submit(ENDPOINT, body())
+
+    assert request == Request(request_id="r1", cancel_url="/a/b/requests/r1")
+
+
 async def test_what_is_sent_is_the_input_itself_with_the_key_and_no_fallback(
     answers: Answers, client: QueueClient
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -69,6 +70,17 @@ def test_an_entry_is_read_as_it_was_written(
     )
 
     assert parse_entry(entry.cells()) == entry
+
+
+@pytest.mark.parametrize("request_id", ["=1+1", "+1", "-1", "@sum", "'=1", "'r"])
+def test_a_name_that_the_service_gives_is_no_formula_in_the_file(request_id: str) -> None:
+    entry = make_entry(AttemptState.SUBMITTED)
+    entry = replace(entry, request=Request(request_id=request_id))
+
+    cells = entry.cells()
+
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in cells)
+    assert parse_entry(cells) == entry
 
 
 @given(DETAILS)

@@ -39,6 +39,7 @@ def test_a_whole_entry() -> None:
 def test_an_entry_may_lack_anything() -> None:
     assert entry_of() == HistoryEntry(request_id="r1")
     assert parse_page({"items": [{}, None, "what"]}).entries == (HistoryEntry(request_id=""),) * 3
+    assert entry_of(request_id="a\x1b[2J\nb") == HistoryEntry(request_id="")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def test_an_entry_may_lack_anything() -> None:
         pytest.param("2026-11-22T21:30:05.123000", SENT, id="no zone is UTC"),
         pytest.param("2026-11-22T21:30:05.123000999Z", SENT, id="nanoseconds"),
         pytest.param("yesterday", None, id="no time"),
+        pytest.param("0001-01-01T00:00:00+01:00", None, id="before all time"),
         pytest.param("", None, id="nothing"),
         pytest.param(1763847005, None, id="a number"),
         pytest.param(None, None, id="null"),
@@ -84,6 +86,7 @@ def test_a_payload_is_an_object_or_was_not_kept(
         pytest.param(None, None, id="null"),
         pytest.param(True, None, id="true"),
         pytest.param("²", None, id="no digits"),
+        pytest.param("9" * 5000, None, id="more digits than any code has"),
     ],
 )
 def test_the_code_is_a_number_or_not_told(value: Json, expected: int | None) -> None:
