@@ -33,6 +33,7 @@ COMMANDS = {
     "run": "Run a manifest; run it again to go on where it stopped.",
     "resume": "Go on with a batch from the manifest that it keeps.",
     "status": "Show where a batch stands: its counts, its bill, its failures, and what to do next.",
+    "gallery": "Make a page to look at a batch, choose among its images, and see how it went.",
     "reconcile": "Settle the submissions whose fate is unknown.",
     "cancel": "Stop a run from elsewhere, and cancel what the batch has open.",
     "verify": "Hold a batch's ledger, journal and files against each other.",
