@@ -13,7 +13,8 @@ from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
 from batchgen.errors import LedgerError
 from batchgen.ledger import HEAD, LEDGER_FIRST_CELL, TAIL, Columns, superseded_rows, variable_column
-from batchgen.replay import Record, replay
+from batchgen.record import Record
+from batchgen.replay import replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
