@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from json.encoder import encode_basestring
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import rfc8785
 
@@ -65,6 +65,30 @@ class Job:
         return prompt if isinstance(prompt, str) else ""
 
 
+class Draft(NamedTuple):
+    """A job of which so far only what tells it from others has been made.
+
+    Of a million jobs that are done nothing else is ever asked for, and it takes half the time; a
+    tuple, because that is made fastest.
+
+    Attributes:
+        number: The number behind its job id.
+        images: How many images it asks for.
+        price_usd: What it costs by the endpoint's table, or None where there is no table.
+        make: Makes the job.
+    """
+
+    number: int
+    images: int
+    price_usd: Decimal | None
+    make: Callable[[], Job]
+
+
+def draft_of(job: Job) -> Draft:
+    """Return the draft of a job that is made already."""
+    return Draft(number_of(job.job_id), job.images, job.price_usd, lambda: job)
+
+
 def identify(
     *, endpoint: str, input: Mapping[str, Json], repeat: int | None, key: Json = None
 ) -> str:
@@ -89,7 +113,8 @@ def identify(
         identity["repeat"] = repeat
     if key is not None:
         identity["key"] = key
-    return _job_id_of_canonical(rfc8785.dumps(identity))
+    digest = hashlib.sha256(rfc8785.dumps(identity)).digest()
+    return job_id_of(int.from_bytes(digest[:8]))
 
 
 class Identifier:
@@ -115,10 +140,10 @@ class Identifier:
         self._before_seed = "".join(f",{parts[name]}" for name in names[prompt + 1 : seed])
         self._behind = "".join(f",{parts[name]}" for name in names[seed + 1 :]) + "}"
 
-    def job_id(
-        self, *, prompt: str, seed: int | str | None, repeat: int | None, key: Json = None
-    ) -> str:
-        """Return the id of a request.
+    def number(
+        self, prompt: str, *, seed: int | str | None, repeat: int | None, key: Json = None
+    ) -> int:
+        """Return the number behind the id of a request.
 
         Args:
             prompt: The prompt that is sent.
@@ -137,11 +162,7 @@ class Identifier:
             text += f',"key":{_canonical(key)}'
         if repeat is not None:
             text += f',"repeat":{repeat}'
-        return _job_id_of_canonical(f"{text}}}".encode())
-
-
-def _job_id_of_canonical(identity: bytes) -> str:
-    return hashlib.sha256(identity).hexdigest()[:16].translate(_HEX_TO_LETTERS)
+        return int.from_bytes(hashlib.sha256(f"{text}}}".encode()).digest()[:8])
 
 
 def _canonical(value: Json) -> str:

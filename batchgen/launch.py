@@ -271,7 +271,7 @@ def _todo(
     clock: Clock,
 ) -> Todo:
     return Todo(
-        manifest.jobs(sample=selection.sample or None),
+        manifest.drafts(sample=selection.sample or None),
         record=record,
         retry=retry_rule(settings),
         download=settings.download,

@@ -15,7 +15,7 @@ from batchgen.batch_state import BatchState
 from batchgen.budget import ZERO, Budget
 from batchgen.errors import LedgerError
 from batchgen.failures import FailedJob, list_failures
-from batchgen.job import Json, job_id_of, number_of
+from batchgen.job import Json, job_id_of
 from batchgen.launch import Selection
 from batchgen.lock import Holder, is_locked, read_holder
 from batchgen.manifest import Manifest
@@ -236,17 +236,17 @@ def _select(
         return _Selected(jobs=jobs, images=jobs, folded=state.folded, was_drawn=False, lines={})
     selected = _Selected(jobs=0, images=0, folded=0, was_drawn=True, lines={})
     jobs_of, mark_drawn = record.jobs, record.mark_drawn
-    for place, job in enumerate(manifest.jobs(sample=state.sample or None), start=1):
+    for place, draft in enumerate(manifest.drafts(sample=state.sample or None), start=1):
         if not place % TOLD_EVERY and watch is not None:
             watch(place)
-        number = number_of(job.job_id)
+        number = draft.number
         if mark_drawn(number):
             selected.folded += 1
             continue
         selected.jobs += 1
-        selected.images += job.images
+        selected.images += draft.images
         if by_drawing and job_state(jobs_of[number]) is JobState.FAILED:
-            selected.lines[number] = job.line
+            selected.lines[number] = draft.make().line
     return selected
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import count
 
 from batchgen.budget import ZERO
-from batchgen.job import Job, number_of
+from batchgen.job import Draft, Job
 from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing, Step, next_step
@@ -17,6 +17,9 @@ from batchgen.standing import Standing, Step, next_step
 # Drawing goes on for at most so long without a break, in seconds: a manifest of a million
 # finished jobs must not keep answers waiting.
 SLICE_S = 0.005
+
+# What is left alone with any other step, whatever its job is.
+_MAY_BE_SENT = frozenset({Step.SEND, Step.RENDER, Step.DECIDE})
 
 
 @dataclass(order=True, slots=True)
@@ -40,7 +43,7 @@ class Todo:
 
     def __init__(
         self,
-        jobs: Iterator[Job],
+        drafts: Iterator[Draft],
         *,
         record: Record,
         retry: RetryRule,
@@ -54,7 +57,9 @@ class Todo:
         self.images = 0
         self.quoted_usd: Decimal | None = ZERO
         self.dearest_usd = ZERO
-        self._jobs = jobs
+        self._drafts = drafts
+        # By the shared standing's address; it stays in the record.
+        self._steps: dict[int, Step] = {}
         self._record = record
         self._retry = retry
         self._download = download
@@ -91,32 +96,44 @@ class Todo:
             only_mark: Look for nothing to send: only find out which jobs the manifest has.
         """
         until = self._monotonic() + SLICE_S
-        for job in self._jobs:
-            if self._is_wanted(job) and not only_mark:
+        for draft in self._drafts:
+            job = self._job_of(draft)
+            if job is not None and not only_mark:
                 return job
             if self._monotonic() >= until:
                 return None
         self.is_drawn = True
         return None
 
-    def _is_wanted(self, job: Job) -> bool:
-        """Mark a job as drawn, and say whether it is to be sent."""
-        number = number_of(job.job_id)
+    def _job_of(self, draft: Draft) -> Job | None:
+        """Mark a job as drawn, and return it if it is to be sent."""
+        number, price_usd = draft.number, draft.price_usd
         if self._record.mark_drawn(number):
             self.folded += 1
-            return False
+            return None
         self.drawn += 1
-        self.images += job.images
-        if self.quoted_usd is None or job.price_usd is None:
+        self.images += draft.images
+        if price_usd is None:
             self.quoted_usd = None
         else:
-            self.quoted_usd += job.price_usd
-        self.dearest_usd = max(self.dearest_usd, job.price_usd or ZERO)
-        if number in self._record.failed_now:
-            return False
+            if self.quoted_usd is not None:
+                self.quoted_usd += price_usd
+            if price_usd > self.dearest_usd:
+                self.dearest_usd = price_usd
         standing = self._record.jobs[number]
-        step = next_step(standing, retry=self._retry, download=self._download)
-        return is_to_be_sent(job, standing, step, retry=self._retry)
+        step = self._step(standing)
+        if step not in _MAY_BE_SENT or number in self._record.failed_now:
+            return None
+        job = draft.make()
+        return job if is_to_be_sent(job, standing, step, retry=self._retry) else None
+
+    def _step(self, standing: Standing) -> Step:
+        step = self._steps.get(id(standing))
+        if step is None:
+            step = next_step(standing, retry=self._retry, download=self._download)
+            if standing.is_shared:
+                self._steps[id(standing)] = step
+        return step
 
 
 def is_to_be_sent(job: Job, standing: Standing, step: Step, *, retry: RetryRule) -> bool:

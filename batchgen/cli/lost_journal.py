@@ -77,7 +77,7 @@ def announce_loss(errand: Errand, *, is_free: bool) -> None:
 def find_doubtful(errand: Errand, record: Record) -> Doubtful:
     """Draw the manifest and return what the run would send, by the ledger alone."""
     todo = Todo(
-        errand.manifest.jobs(sample=errand.selection.sample or None),
+        errand.manifest.drafts(sample=errand.selection.sample or None),
         record=record,
         retry=retry_rule(errand.settings),
         download=errand.settings.download,

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 
 from batchgen.grid import Combination, Draw
-from batchgen.job import Job
+from batchgen.job import Draft, Job
 from batchgen.manifest.axes import Axis
 from batchgen.manifest.job_maker import JobMaker
 from batchgen.manifest.region import Region, Values
@@ -86,8 +86,14 @@ class Block:
 
         Drawn ones come in the order drawn, so that a night cut short has a fair part of them.
         """
+        for draft in self.drafts(take):
+            yield draft.make()
+
+    def drafts(self, take: int) -> Iterator[Draft]:
+        """Yield the jobs of one take as `jobs` does, made as far as their identities need it."""
+        draft = self.maker.draft
         for values in self._values(take):
-            yield self.maker.make(values, take)
+            yield draft(values, take)
 
     def made(self, take: int) -> Iterator[Made]:
         """Yield the jobs of one take as `jobs` does, each with what names it once more."""

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import TypeAlias
 
 from batchgen.endpoint import Endpoint
 from batchgen.filename import image_stem
-from batchgen.job import AUTO_SEED, Identifier, Job, Json, automatic_seed, identify
+from batchgen.job import (
+    AUTO_SEED,
+    Draft,
+    Identifier,
+    Job,
+    Json,
+    automatic_seed,
+    draft_of,
+    identify,
+    job_id_of,
+    number_of,
+)
 from batchgen.manifest.holes import Path, value_at
 from batchgen.manifest.region import Values
 from batchgen.manifest.seeds import SeedRule
@@ -68,15 +80,34 @@ class JobMaker:
 
         What cannot be rendered comes with a `problem`.
         """
+        return self.draft(values, take).make()
+
+    def draft(self, values: Values, take: int) -> Draft:
+        """Return the job of some values and a take as far as its identity needs it."""
         scope = self.scope(values, take)
         form = self.form(values)
         seed = self._seed(values, take)
         key = [value_at(path, scope) for path in self.key] if self.key else None
         try:
             prompt = self.render(values, scope)
-            job_id = self._job_id(form, prompt, seed, take, key)
+            number = self._number(form, prompt, seed, take, key)
         except TemplateError as error:
-            return self._unrendered(values, take, f"prompt: {error}")
+            return draft_of(self._unrendered(values, take, f"prompt: {error}"))
+        make = partial(self._finish, values, take, scope, prompt, seed, number)
+        return Draft(number, form.images, form.price_usd, make)
+
+    def _finish(
+        self,
+        values: Values,
+        take: int,
+        scope: Scope,
+        prompt: str | None,
+        seed: int | str | None,
+        number: int,
+    ) -> Job:
+        """Make of a draft the job that it stands for."""
+        job_id = job_id_of(number)
+        form = self.form(values)
         sent = form.input.copy() if prompt is None else {"prompt": prompt, **form.input}
         if seed is not None:
             sent["seed"] = automatic_seed(job_id) if seed == AUTO_SEED else seed
@@ -114,7 +145,7 @@ class JobMaker:
 
     def scope(self, values: Values, take: int) -> Scope:
         """Return what the prompt sees."""
-        scope = dict(self.constants)
+        scope = {**self.constants}
         for value in values:
             scope.update(value.scope)
         scope["repeat"] = take
@@ -183,16 +214,17 @@ class JobMaker:
                 return value.seed
         return self.seed.of(take)
 
-    def _job_id(
+    def _number(
         self, form: Form, prompt: str | None, seed: int | str | None, take: int, key: Json
-    ) -> str:
+    ) -> int:
         repeat = take if seed is None or seed == AUTO_SEED else None
         if prompt is not None:
-            return form.identifier.job_id(prompt=prompt, seed=seed, repeat=repeat, key=key)
+            return form.identifier.number(prompt, seed=seed, repeat=repeat, key=key)
         sent = self.endpoint.without_defaults(form.input)
         if seed is not None:
             sent["seed"] = seed
-        return identify(endpoint=self.endpoint.id, input=sent, repeat=repeat, key=key)
+        job_id = identify(endpoint=self.endpoint.id, input=sent, repeat=repeat, key=key)
+        return number_of(job_id)
 
     def _unrendered(self, values: Values, take: int, problem: str) -> Job:
         """Return a job without a prompt; its variables, not its input, make its identity."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from batchgen.job import Job
+from batchgen.job import Draft, Job, draft_of
 from batchgen.manifest.block import Block, Made
 from batchgen.manifest.pricing import price_bound_usd
 from batchgen.manifest.reading import ManifestFile
@@ -106,11 +106,23 @@ class Manifest:
             ValueError: `sample` is no portion.
             ManifestError: A table on disk is no longer what it was when it was checked.
         """
+        return (draft.make() for draft in self.drafts(sample=sample))
+
+    def drafts(self, *, sample: str | None = None) -> Iterator[Draft]:
+        """Yield its jobs as `jobs` does, made only as far as their identities need it.
+
+        Args:
+            sample: As for `jobs`.
+
+        Raises:
+            ValueError: As for `jobs`.
+            ManifestError: As for `jobs`.
+        """
         if sample is None or not self.blocks:
             own = self._all()
         else:
-            own = self._sample(parse_portion(sample)).jobs()
-        return chain(own, self.redo.jobs())
+            own = self._sample(parse_portion(sample)).drafts()
+        return chain(own, map(draft_of, self.redo.jobs()))
 
     def made(self) -> Iterator[Made]:
         """Yield its own jobs as `jobs` does, each with what is needed to name it once more."""
@@ -138,9 +150,9 @@ class Manifest:
         own = sum(block.count() for block in self.blocks)
         return ManifestSample(self.blocks, jobs=portion.of(own))
 
-    def _all(self) -> Iterator[Job]:
+    def _all(self) -> Iterator[Draft]:
         for take, block in self._takes():
-            yield from block.jobs(take)
+            yield from block.drafts(take)
 
     def _takes(self) -> Iterator[tuple[int, Block]]:
         for take in range(self.takes):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from batchgen.grid import Combination, GridPool, ListPool, Pool, choose
-from batchgen.job import Job
+from batchgen.job import Draft
 from batchgen.manifest.block import Block
 from batchgen.manifest.holes import printed
 
@@ -47,16 +47,16 @@ class ManifestSample:
             fitted = _Choice(blocks, _shares(counts, jobs, needs=needs))
             self._choice = min(even, fitted, key=lambda choice: sum(choice.unseen().values()))
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield the jobs, in the order in which the whole manifest has them."""
+    def drafts(self) -> Iterator[Draft]:
+        """Yield drafts of the jobs, in the order in which the whole manifest has them."""
         for take in range(max(map(len, self._choice.takes))):
             for block, takes in zip(self._blocks, self._choice.takes, strict=True):
                 if take < len(takes):
                     for values in block.main.pick(takes[take].main):
-                        yield block.maker.make(values, take)
+                        yield block.maker.draft(values, take)
                     if block.included:
                         for values in block.included.pick(takes[take].included):
-                            yield block.maker.make(values, take)
+                            yield block.maker.draft(values, take)
 
     def unseen(self) -> Mapping[str, int]:
         """Return for each axis (`rows` for the rows) how many of its values no job shows."""

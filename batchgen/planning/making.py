@@ -8,7 +8,6 @@ from pathlib import Path
 
 from batchgen.batch import Batch
 from batchgen.errors import UsageError
-from batchgen.job import number_of
 from batchgen.launch import Selection
 from batchgen.manifest import Manifest
 from batchgen.planning.census import Census
@@ -135,10 +134,9 @@ def sum_up_former(record: Record, manifest: Manifest, selection: Selection) -> L
     """
     if selection.sample and sum_up(record, drawn=False).jobs:
         numbers = record.jobs
-        for job in manifest.jobs():
-            number = number_of(job.job_id)
-            if number in numbers:
-                record.mark_drawn(number)
+        for draft in manifest.drafts():
+            if draft.number in numbers:
+                record.mark_drawn(draft.number)
     return sum_up(record, drawn=False)
 
 

@@ -95,16 +95,16 @@ def test_the_fast_way_to_an_id_leads_to_the_same_id(
     if seed is not None:
         whole["seed"] = seed
 
-    fast = Identifier(endpoint=ENDPOINT, input=input).job_id(
-        prompt=prompt, seed=seed, repeat=repeat, key=key
+    fast = Identifier(endpoint=ENDPOINT, input=input).number(
+        prompt, seed=seed, repeat=repeat, key=key
     )
 
-    assert fast == identify(endpoint=ENDPOINT, input=whole, repeat=repeat, key=key)
+    assert job_id_of(fast) == identify(endpoint=ENDPOINT, input=whole, repeat=repeat, key=key)
 
 
 def test_a_prompt_with_half_a_character_has_no_id() -> None:
     with pytest.raises(UnicodeEncodeError):
-        Identifier(endpoint=ENDPOINT, input={}).job_id(prompt="\ud83e", seed=1, repeat=None)
+        Identifier(endpoint=ENDPOINT, input={}).number("\ud83e", seed=1, repeat=None)
 
 
 @given(st.integers(0, 2**64 - 1))

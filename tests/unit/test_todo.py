@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from support.jobs import make_job
 
-from batchgen.job import Job, number_of
+from batchgen.job import Job, draft_of, number_of
 from batchgen.record import Record
 from batchgen.retry import RetryRule
 from batchgen.standing import ImageMark, Rows, Standing
@@ -35,7 +35,7 @@ def todo(
     *jobs: Job, record: Record | None = None, watch: Watch | None = None, mode: str = "transient"
 ) -> Todo:
     return Todo(
-        iter(jobs),
+        map(draft_of, jobs),
         record=record or Record(),
         retry=RetryRule(mode=mode),
         download=True,
@@ -234,7 +234,13 @@ def test_a_job_is_drawn_when_it_is_asked_for_and_no_sooner() -> None:
             taken.append(number)
             yield make_job(number)
 
-    left = Todo(endless(), record=Record(), retry=RetryRule(), download=True, monotonic=Watch())
+    left = Todo(
+        map(draft_of, endless()),
+        record=Record(),
+        retry=RetryRule(),
+        download=True,
+        monotonic=Watch(),
+    )
     left.draw()
     left.draw()
 
