@@ -15,9 +15,10 @@
     │   └── ServiceError          this batch is bound to another queue
     ├── ImageError                an image could not be fetched, arrived damaged, or is no image
     │   └── StorageError          the disk refused it; the image itself is not at fault
-    └── LedgerError               the ledger cannot be trusted, or cannot be written
-        ├── BusyError             another process is running this batch
-        └── UnrecordedError       a request was accepted, and its id could not be recorded
+    ├── LedgerError               the ledger cannot be trusted, or cannot be written
+    │   ├── BusyError             another process is running this batch
+    │   └── UnrecordedError       a request was accepted, and its id could not be recorded
+    └── ExportError               a view of a batch could not be made; the batch is as it was
 
 A branch exists only where some caller treats it differently. A mistake in our own code is
 not among them: it must be loud.
@@ -203,3 +204,7 @@ class UnrecordedError(LedgerError):
         self.job_id = job_id
         self.request_id = request_id
         super().__init__(message)
+
+
+class ExportError(BatchgenError):
+    """A view of a batch could not be made; nothing of it is left, and the batch is as it was."""

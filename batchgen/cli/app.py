@@ -38,6 +38,7 @@ COMMANDS = {
     "cancel": "Stop a run from elsewhere, and cancel what the batch has open.",
     "verify": "Hold a batch's ledger, journal and files against each other.",
     "redo": "Make some of a batch's images once more, with new seeds.",
+    "export": "Write the batch as a data set that other programs load.",
     "simulate": "Serve the queue API on loopback, with real images.",
     "doctor": "Look at everything that a run needs, and say how to mend what is wrong.",
 }

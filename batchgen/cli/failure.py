@@ -13,6 +13,7 @@ from batchgen.errors import (
     AccountError,
     BatchgenError,
     BusyError,
+    ExportError,
     ManifestError,
     Mistake,
     QueueError,
@@ -57,7 +58,7 @@ def show_error(error: BatchgenError) -> None:
     if not isinstance(error, ManifestError):
         text = str(error)
         say(text)
-        if "othing was sent" not in text and not isinstance(error, BusyError):
+        if "othing was sent" not in text and not isinstance(error, BusyError | ExportError):
             say("Nothing was sent.")
         return
     for mistake in error.mistakes[:MOST_SHOWN]:

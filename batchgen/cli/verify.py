@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +12,8 @@ import click
 from batchgen.cli.failure import answering
 from batchgen.cli.next_command import next_command
 from batchgen.cli.options import jobs_dir_option, json_option
-from batchgen.cli.talk import give, say
+from batchgen.cli.talk import give
+from batchgen.cli.work_line import work_line
 
 if TYPE_CHECKING:
     from batchgen.batch import Batch
@@ -39,11 +37,6 @@ requests.csv cannot be written again: it is the bill.
 Exit codes: 0 all is well, 1 something is not (after --repair: is still not), 2 there is no such
 batch, 3 the disk is full, 4 --repair while another process is running the batch.
 """
-
-# How often the line of what is being done is drawn on a terminal, and written where there is
-# none, in seconds; what takes less is not shown at all.
-DRAW_S = 0.5
-WRITE_S = 60.0
 
 _DOING = {
     "images": "{done:,} of {total:,} images checked",
@@ -71,7 +64,7 @@ def _verify(*, as_json: bool, reference: str, repair: bool, jobs_dir: Path) -> i
     from batchgen.cli.verify_text import as_document, describe  # noqa: PLC0415
 
     batch = find_batch(reference, jobs_dir=jobs_dir)
-    with _line(batch.name) as watch:
+    with work_line(batch.name, _DOING) as watch:
         found = _look(batch, repair=repair, watch=watch)
 
     def write(verb: str, *options: str) -> str:
@@ -91,37 +84,3 @@ def _look(batch: Batch, *, repair: bool, watch: Callable[[str, int, int], None])
     if repair:
         return run_to_end(repair_batch(batch, watch=watch))
     return verify_batch(batch, watch=watch)
-
-
-@contextmanager
-def _line(
-    name: str, *, monotonic: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[str, int, int], None]]:
-    """Show on stderr how far it is, where it takes long.
-
-    Args:
-        name: The batch's.
-        monotonic: The clock, in seconds.
-    """
-    is_terminal = sys.stderr.isatty()
-    shown_at = monotonic()
-    width = 0
-
-    def watch(stage: str, done: int, total: int) -> None:
-        nonlocal shown_at, width
-        now = monotonic()
-        if now - shown_at < (DRAW_S if is_terminal else WRITE_S):
-            return
-        shown_at = now
-        line = f"{name}: {_DOING[stage].format(done=done, total=total)}"
-        if not is_terminal:
-            say(line)
-            return
-        say(f"\r{line}{' ' * (width - len(line))}", end="")
-        width = max(width, len(line))
-
-    try:
-        yield watch
-    finally:
-        if width:
-            say(f"\r{' ' * width}\r", end="")

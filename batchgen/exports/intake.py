@@ -1,0 +1,112 @@
+"""The rows that an export begins with: read as often as needed, and the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from batchgen.errors import UsageError
+from batchgen.exports.columns import find_column
+from batchgen.exports.options import ExportOptions
+from batchgen.exports.selection import Selection, parse_where
+from batchgen.exports.source import Source
+from batchgen.exports.splits import Grouping, Takes
+from batchgen.scalar import listed
+
+# So many values of a column are kept, to be named where one that was asked for is not among them.
+MOST_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the first reading tells.
+
+    Attributes:
+        rows: Rows that are exported, unless their images say otherwise.
+        grouping: What stays in one split.
+    """
+
+    rows: int
+    grouping: Grouping
+
+
+class Intake:
+    """The rows of a ledger that are asked for.
+
+    Attributes:
+        source: The ledger.
+        selection: Which of its rows are asked for.
+        only_picked: Whether images were picked, so that no other is wanted.
+    """
+
+    def __init__(self, source: Source, options: ExportOptions) -> None:
+        """Read what is asked for.
+
+        Raises:
+            UsageError: An option names a column that is not there.
+        """
+        self.source = source
+        self.selection = Selection(
+            statuses=options.statuses,
+            where=parse_where(options.where, columns=source.columns),
+            picks=options.picks,
+        )
+        self.only_picked = self.selection.has_picked
+        self._limits = options.format.limits
+        self._is_split = bool(options.splits.parts)
+        self._group_by = tuple(
+            find_column(name, source.columns, option="--group-by") for name in options.group_by
+        )
+
+    def records(self) -> Iterator[dict[str, str]]:
+        """Yield the rows that are asked for: column → cell."""
+        for row in self.source:
+            if self.selection.takes(row.record, only_picked=self.only_picked):
+                yield row.record
+
+    def count(self, watch: Callable[[int], None]) -> Counted:
+        """Read all rows once.
+
+        Args:
+            watch: Told how many were read.
+
+        Raises:
+            UsageError: There is none.
+            ExportError: They do not fit into the format.
+        """
+        limits = self._limits
+        takes = Takes(self.source.columns) if self._is_split and not self._group_by else None
+        rows = 0
+        for record in self.records():
+            rows += 1
+            watch(rows)
+            if limits is not None:
+                limits.check_rows(rows)
+                for name, text in record.items():
+                    limits.check_text(text, row=rows, column=name)
+            if takes is not None:
+                takes.note(record)
+        if not rows:
+            raise UsageError(self._nothing())
+        grouping = Grouping(columns=self._group_by) if takes is None else takes.grouping
+        return Counted(rows=rows, grouping=grouping)
+
+    def _nothing(self) -> str:
+        """Return why there is nothing to export."""
+        for name, wanted in self.selection.where.items():
+            there = self._values_of(name)
+            if not wanted & there.keys():
+                some = listed(value or "(empty)" for value in there)
+                return f"--where {name}={min(wanted)}: no row has that.\n  There are: {some}"
+        if self.only_picked:
+            return "--picks: none of the picked images is among those that would be exported."
+        statuses = " or ".join(sorted(self.selection.statuses))
+        return f"there is nothing to export: no row that is asked for is {statuses}."
+
+    def _values_of(self, name: str) -> dict[str, None]:
+        found: dict[str, None] = {}
+        for row in self.source:
+            found[row.record[name]] = None
+            if len(found) >= MOST_KEPT:
+                break
+        return found
