@@ -15,7 +15,7 @@ from batchgen.exports.intake import Intake
 from batchgen.job import Job, number_of
 from batchgen.ledger import HEAD, TAIL, Columns, LedgerRow
 from batchgen.picks import ImageKey, Verdict
-from batchgen.replay import Record
+from batchgen.record import Record
 from batchgen.standing import NO_ROWS, Standing, job_state
 from batchgen.state import JobState
 from batchgen.tally import error_type_of

@@ -11,7 +11,8 @@ from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
 from batchgen.errors import UsageError
 from batchgen.ledger import LEDGER_FIRST_CELL, superseded_rows
-from batchgen.replay import Record, replay
+from batchgen.record import Record
+from batchgen.replay import replay
 
 
 @dataclass(frozen=True, slots=True)
