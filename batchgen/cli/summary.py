@@ -96,7 +96,7 @@ def _stopped(report: Report, command: str, about: Command) -> list[str]:
             "nothing is lost."
         )
         return [head, *_unfinished(report, about), f"  Go on:  {command}"]
-    lines = [f"{name}: stopped at {_clock(report)}: {plain(stop.text)}."]
+    lines = [f"{name}: stopped at {_clock(report)}: {plain(stop.text).rstrip('.')}."]
     lines.append(f"  {_on_disk(report)}, {spent}.")
     if stop.cause.must_be_mended and stop.cause is not Cause.FAILURES:
         lines[-1] += " No job counts as failed for this."

@@ -195,6 +195,36 @@ def test_a_folder_that_is_moved_away_ends_the_run_and_goes_on_from_where_it_is_n
     assert audited(shop).findings == []
 
 
+@pytest.mark.parametrize(
+    "name", [pytest.param("requests.csv", id="journal"), pytest.param("ledger.csv", id="ledger")]
+)
+def test_a_file_that_an_editor_saves_during_a_run_ends_it_and_no_id_is_lost(
+    shop: Shop, queue: SimulatedQueue, name: str
+) -> None:
+    path = shop.home / name
+    command = shop.start(*RUN, "-j", "5")
+    wait_until(lambda: queue.accepted() >= 20)
+    saved = path.with_name("saved")
+    saved.write_bytes(path.read_bytes())
+    saved.replace(path)
+
+    assert command.process.wait(timeout=PATIENCE_S) == 3
+    assert f"{name} was taken away, or replaced" in command.text
+    assert "Nothing further is sent.\n" in command.text
+    assert queue.accepted() < JOBS.jobs
+    unrecorded = accepted_ids(queue) - request_ids(shop)
+    assert all(f"={request_id}" in command.text for request_id in unrecorded)
+
+    if name == "requests.csv":
+        stopped_at = queue.accepted()
+        refused = shop.run(*RUN)
+        assert (refused.code, queue.accepted()) == (2, stopped_at)
+        assert "mv " in refused.text
+        path.with_name("requests.kept.csv").replace(path)
+    assert shop.run(*RUN, *RESUBMIT).code == 0
+    assert audited(shop).findings == []
+
+
 @pytest.fixture
 def small_disk(shop: Shop) -> Iterator[Path]:
     """The place where batches live, on a file system of its own that 60 MB fill."""

@@ -161,12 +161,14 @@ def test_another_place_for_batches_is_part_of_the_commands(here: Counter) -> Non
 
 
 def test_a_run_that_goes_on_is_seen_and_not_disturbed(tmp_path: Path) -> None:
-    with counter(tmp_path, "--seconds", "3", "--image-scale", "0.03") as here:
+    with counter(tmp_path) as here:
+        here.queue.misbehave(script=[{"on": "run", "nth": "1-2", "do": "stuck"}])
         here.write_zoo("fox", "owl", "cat")
         with here.started("run", "zoo.yaml", "-j", "2") as run:
             until(lambda: here.journal().count(",submitted,") == 2)
 
             said, document = here.call("status", "zoo"), here.call("status", "zoo", "--json")
+            here.queue.release()
 
             assert run.wait(timeout=60) == 0
     assert said.code == 0

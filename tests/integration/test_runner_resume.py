@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.night import Night, night, shots
+from support.wire import Wire, http
 
 from batchgen.runner import Runner
 from batchgen.simulator import Kind
@@ -96,6 +97,21 @@ async def test_the_oldest_open_request_is_read_first(tonight: Night) -> None:
     await tonight.run(shots(5), began=watch)
 
     assert read[:5] == oldest_first
+
+
+async def test_a_row_that_names_another_host_sends_nothing_there(tonight: Night) -> None:
+    await leave_open(tonight, shots(3), 2)
+    journal = tonight.folder / "requests.csv"
+    async with Wire([http(500)]) as other:
+        before = f",{tonight.service.queue_url}/"
+        content = journal.read_text(encoding="utf-8")
+        assert content.count(before) == 6, "three addresses for each of two requests"
+        journal.write_text(content.replace(before, f",{other.url}/"), encoding="utf-8")
+
+        report = await tonight.run(shots(3))
+
+        assert (report.exit_code, report.succeeded) == (0, 3)
+        assert other.connections == 0
 
 
 async def test_a_result_that_the_queue_has_forgotten_is_asked_of_the_history(
