@@ -34,6 +34,7 @@ from batchgen.replay import replay
 from batchgen.retry import RetryRule
 from batchgen.standing import Standing, Step, next_step
 from batchgen.state import UNSETTLED, AttemptState
+from batchgen.usual_rows import UsualJournal, UsualLedger
 
 SUBMITTING, REFUSED, SUBMITTED, COMPLETED, FAILED, UNKNOWN, CANCELLED = AttemptState
 
@@ -248,6 +249,40 @@ async def test_the_next_start_goes_by_the_table(
         assert step(live) is expected
 
     assert step(files.standing(JOB)) is expected
+
+
+def told(record: Record) -> tuple[object, ...]:
+    """Return all that a record says, each job's standing unpacked."""
+    return (
+        {number: record.own(number) for number in list(record.jobs)},
+        record.bill,
+        *(record.billed_usd, record.foreseen_usd, record.submitted, record.superseded),
+        *(record.journal_end, record.ledger_end, record.first_at, record.last_at),
+    )
+
+
+@pytest.mark.parametrize(("events", "expected"), LINES)
+async def test_rows_that_are_as_usual_are_counted_as_if_each_were_read_by_itself(
+    files: Files, events: Events, expected: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with files.open() as story:
+        await events(story)
+        for number in range(10, 13):
+            await story.succeeded(make_job(number))
+    written = [
+        file.read_bytes().splitlines(keepends=True) for file in (files.journal, files.ledger)
+    ]
+    assert step(files.standing(JOB)) is expected
+
+    for rows in range(1, len(written[0]) + 1):
+        files.journal.write_bytes(b"".join(written[0][:rows]))
+        files.ledger.write_bytes(b"".join(written[1][:rows]))
+        at_once = told(files.replay())
+        with monkeypatch.context() as slowly:
+            for reader in (UsualJournal, UsualLedger):
+                slowly.setattr(reader, "takes", lambda *row: False)
+            one_by_one = told(files.replay())
+        assert at_once == one_by_one
 
 
 @pytest.mark.parametrize(
