@@ -118,6 +118,24 @@ def test_a_budget_needs_a_price_and_keeps_to_the_one_that_is_given(tmp_path: Pat
         assert '"spent_usd": 0.8' in priced.text
 
 
+# -- closed streams ----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows closes no stream for a child")
+@pytest.mark.parametrize("numbers", [(0,), (0, 2), (0, 1, 2)], ids=str)
+def test_a_run_whose_parent_has_closed_its_streams_ends_as_any_other(
+    shop: Shop, queue: SimulatedQueue, numbers: tuple[int, ...]
+) -> None:
+    shop.manifest(MANIFEST.format(places=1))
+    closing = "".join(f"os.close({number}); " for number in numbers)
+    code = f"import os, sys; {closing}os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+
+    command = shop.start("-m", "batchgen", *RUN, program=("-c", code))
+
+    assert command.process.wait(timeout=PATIENCE_S) == 0
+    assert queue.accepted() == 5
+
+
 # -- the disk ------------------------------------------------------------------------------------
 
 
