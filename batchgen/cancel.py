@@ -16,7 +16,7 @@ from batchgen.delivery import Delivery
 from batchgen.errors import AccountError, BusyError, ReadError
 from batchgen.images import ImageStore
 from batchgen.launch import tidy
-from batchgen.pacing import Contact, Polling, ReadPace
+from batchgen.pacing import PRICE, Contact, Polling, ReadPace
 from batchgen.platform_client import PlatformClient
 from batchgen.reconciler import Reconciler
 from batchgen.record import Record
@@ -194,7 +194,7 @@ def _make_canceller(
             clock=clock,
             timeout_s=patience_s,
             # It is nearly over, and somebody is waiting for it.
-            polling=Polling(stretch=0.05),
+            polling=Polling(price=PRICE / 4),
             reads=ReadPace(),
             contact=Contact(began_at=clock.monotonic()),
             course=Course(sleep=clock.sleep),

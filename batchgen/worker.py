@@ -41,7 +41,7 @@ from batchgen.outcome import (
     failed,
     judge,
 )
-from batchgen.pacing import SLOWEST_POLL_S, Contact, Polling, ReadPace
+from batchgen.pacing import SLOWEST_POLL_S, Contact, Polling, ReadPace, Watch, kind_of
 from batchgen.queue_client import QueueClient, encode_input
 from batchgen.records import Records
 from batchgen.reply import Failure, Fetched, NotFound, NotReady, Status
@@ -197,12 +197,12 @@ class Worker:
         first_read = self.clock.monotonic()
         began = first_read - age_s
         until = first_read + self.timeout_s
-        delay = 0.0 if age_s else self.polling.delay_s(age_s=0.0, ahead=ahead)
+        watch = self.polling.watch(kind_of(job), ahead=ahead, is_new=not age_s)
         before: Failure | None = None
         denials = _Denials()
         try:
             while True:
-                await self.clock.sleep(delay)
+                await self._until_due(watch, began)
                 status = await self._read(
                     lambda: self.client.status(job.endpoint, request), until=until
                 )
@@ -212,20 +212,26 @@ class Worker:
                 if denials.are_believed(age_s=age):
                     return Lost()
                 if isinstance(found, Completed | Failed | StillOpen):
-                    if isinstance(found, Completed) and not age_s:
-                        # How long one took that nobody has watched is not known.
-                        self.polling.learn(age)
+                    if isinstance(found, Completed):
+                        watch.done(age, inference_s=found.inference_s)
                     return found
                 # Judged only now, after a read: a machine that slept must not fail a request.
                 if self.clock.monotonic() >= until:
                     return StillOpen(reason=f"no result after {self.timeout_s:g} s")
                 before = found if isinstance(found, Failure) else None
+                is_queued = isinstance(status, Status) and status.state == "IN_QUEUE"
                 ahead = status.ahead if isinstance(status, Status) else None
-                delay = self.polling.delay_s(age_s=age, ahead=ahead)
+                watch.saw(age, is_queued=is_queued, ahead=ahead)
                 if found is not None:
-                    delay = max(delay, SECOND_READ_S)
+                    await self.clock.sleep(SECOND_READ_S)
         finally:
+            watch.close()
             self.waiting.pop(request.request_id, None)
+
+    async def _until_due(self, watch: Watch, began: float) -> None:
+        """Sleep until a request is due; what others show meanwhile may make it sooner."""
+        while delay := watch.delay_s(age := self.clock.monotonic() - began):
+            await self.clock.sleep(min(delay, watch.patience_s(age)))
 
     async def find(self, job: Job, request: Request) -> Status | Lost | StillOpen:
         """Read a request once, to see whether the service knows it."""

@@ -396,11 +396,11 @@ async def test_a_mistake_of_our_own_drains_the_run_and_is_loud(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._polling, name)
 
-        def delay_s(self, **given: Any) -> float:
+        def watch(self, *given: Any, **named: Any) -> Any:
             self._calls += 1
             if self._calls == 6:
                 raise RuntimeError("a mistake")
-            return float(self._polling.delay_s(**given))
+            return self._polling.watch(*given, **named)
 
     def spoil(runner: Runner) -> None:
         runner.dispatcher.worker.polling = Broken(runner.dispatcher.worker.polling)  # type: ignore[assignment]  # on purpose

@@ -1,14 +1,12 @@
-"""How many requests are kept open, when the next one goes out, and when each is asked about."""
+"""How many requests are kept open, when the next one goes out, and how often is read."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.pacing import SLOWEST_POLL_S, Contact, Polling, ReadPace, Spacing, Window
+from batchgen.pacing import Contact, ReadPace, Spacing, Window
 
 # -- the rate ----------------------------------------------------------------------------
 
@@ -216,99 +214,6 @@ def test_the_window_is_always_between_one_and_the_cap(
         else:
             window.slow_down(now, retry_after_s=None, jitter=0.3)
         assert 1 <= window.limit <= cap
-
-
-# -- polls -------------------------------------------------------------------------------
-
-
-def polled_at(polling: Polling, *, until: float) -> list[float]:
-    """Return the ages at which a request is asked about that never ends."""
-    moments = [polling.delay_s(age_s=0.0)]
-    while moments[-1] < until:
-        moments.append(moments[-1] + polling.delay_s(age_s=moments[-1]))
-    return moments
-
-
-def test_polls_back_off_and_are_never_further_apart_than_a_minute() -> None:
-    moments = polled_at(Polling(), until=7200.0)
-    gaps = [later - earlier for earlier, later in pairwise(moments)]
-
-    assert all(later >= earlier - 1e-9 for earlier, later in pairwise(gaps))
-    assert max(gaps) == pytest.approx(SLOWEST_POLL_S)
-    assert len([moment for moment in moments if moment <= 3600.0]) < 120
-
-
-@pytest.mark.parametrize("service_s", [0.5, 5.0, 30.0, 300.0])
-def test_a_finished_request_is_noticed_soon(service_s: float) -> None:
-    polling = Polling()
-    for _ in range(10):
-        polling.learn(service_s)
-
-    moments = polled_at(polling, until=service_s)
-    late = next(moment for moment in moments if moment >= service_s) - service_s
-
-    assert late <= max(0.15, 0.15 * service_s)
-
-
-def test_what_earlier_requests_have_taken_saves_polls_that_could_see_nothing() -> None:
-    learned = Polling()
-    for _ in range(10):
-        learned.learn(20.0)
-
-    before = [moment for moment in polled_at(Polling(), until=20.0) if moment <= 16.0]
-    after = [moment for moment in polled_at(learned, until=20.0) if moment <= 16.0]
-
-    assert len(before) > 20
-    assert after == [16.0]
-
-
-def test_a_slow_start_is_forgotten_soon() -> None:
-    polling = Polling()
-    polling.learn(60.0)
-
-    looks = 0
-    while polling.delay_s(age_s=0.0) > 3.0:
-        polling.learn(polling.delay_s(age_s=0.0))  # it was long done, and nobody looked
-        looks += 1
-
-    assert looks <= 4
-
-
-def test_one_lucky_request_among_many_does_not_set_the_pace() -> None:
-    polling = Polling()
-    for service_s in [0.01, *[10.0] * 40]:
-        polling.learn(service_s)
-
-    assert polling.delay_s(age_s=0.0) == 8.0
-
-
-@pytest.mark.parametrize(
-    ("ahead", "expected"),
-    [
-        pytest.param(None, 0.1, id="nobody said"),
-        pytest.param(0, 0.1, id="nobody is ahead"),
-        pytest.param(-3, 0.1, id="a number that makes no sense"),
-        pytest.param(100, 5.0, id="a hundred ahead"),
-        pytest.param(12_654, 10.0, id="a long queue moves too"),
-    ],
-)
-def test_a_request_far_behind_is_asked_about_less_often(ahead: int | None, expected: float) -> None:
-    assert Polling().delay_s(age_s=0.0, ahead=ahead) == expected
-
-
-@given(
-    age_s=st.floats(min_value=0, max_value=1e6),
-    ahead=st.none() | st.integers(min_value=-10, max_value=10**9),
-    learned=st.lists(st.floats(min_value=0, max_value=1e5), max_size=80),
-)
-def test_no_delay_is_longer_than_a_minute_or_shorter_than_the_quickest(
-    age_s: float, ahead: int | None, learned: list[float]
-) -> None:
-    polling = Polling(quickest_s=0.1)
-    for service_s in learned:
-        polling.learn(service_s)
-
-    assert 0.1 <= polling.delay_s(age_s=age_s, ahead=ahead) <= SLOWEST_POLL_S
 
 
 # -- the inner limit on reads ------------------------------------------------------------

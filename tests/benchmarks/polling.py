@@ -1,0 +1,143 @@
+"""How near the polling is to the best that is possible, in reads and in delay.
+
+    PYTHONPATH=tests python tests/benchmarks/polling.py [--seeds N] [--real [--scale S]]
+
+400 jobs, 40 of them open, 40 runners. Who knows the distribution of the service times can work
+out the best schedule of looks by dynamic programming: the frontier. The polling does not know it
+and learns it on the way, first requests included. Printed is, for each kind of service, how many
+looks a job takes (that which notices the end included), how late that is noticed on average, in
+parts of the usual time, and the ratio to the frontier's delay at as many looks.
+
+Without --real the night passes in virtual time. With it, the whole product runs against a small
+queue on loopback, whose service times are those above times the scale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from support.frontier import delay_at, frontier
+from support.virtual_queue import Draw, VirtualNight, lognormal
+
+JOBS = 400
+OPEN = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One kind of service: what it draws, and the distribution behind it, where it is one."""
+
+    draw: Draw
+    usual_s: float
+    done: Callable[[float], float] | None = None
+    runners: int = OPEN
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="nights (20)")
+    options = parser.parse_args()
+    for name, service in SERVICES.items():
+        say(name, measure(service, seeds=options.seeds))
+
+
+def measure(service: Service, *, seeds: int) -> dict[str, object]:
+    """Let so many nights pass, and return their figures."""
+    points = frontier(service.done, usual_s=service.usual_s) if service.done else []
+    began = time.process_time()
+    nights = [
+        VirtualNight(
+            draw=service.draw, jobs=JOBS, open=OPEN, runners=service.runners, seed=seed
+        ).run()
+        for seed in range(seeds)
+    ]
+    cpu_s = time.process_time() - began
+    ratios = [night.delay_s / delay_at(points, night.looks) for night in nights if points]
+    return {
+        "nights": seeds,
+        "looks": figure([night.looks + 1.0 for night in nights]),
+        "delay": figure([night.delay_s / service.usual_s for night in nights]),
+        "to_frontier": figure(ratios) if ratios else None,
+        "cpu_ms_a_job": round(1000.0 * cpu_s / (seeds * JOBS), 3),
+    }
+
+
+def figure(values: list[float]) -> dict[str, float]:
+    """Return a mean and how far the values spread."""
+    return {
+        "mean": round(statistics.mean(values), 3),
+        "least": round(min(values), 3),
+        "most": round(max(values), 3),
+    }
+
+
+def say(name: str, figures: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps({"service": name, **figures}) + "\n")
+    sys.stdout.flush()
+
+
+# -- the services --------------------------------------------------------------------------------
+
+
+def below(median_s: float, spread: float) -> Callable[[float], float]:
+    """Return a lognormal distribution."""
+    normal = NormalDist()
+    return lambda age: normal.cdf(math.log(age / median_s) / spread) if age > 0 else 0.0
+
+
+def two_resolutions(dice: random.Random, number: int) -> tuple[Hashable, float]:
+    """Half of the jobs are 1K and take 4 s, half are 4K and take 12 s; who asks knows which."""
+    name, median_s = (("1K", 4.0), ("4K", 12.0))[number % 2]
+    return name, dice.lognormvariate(math.log(median_s), 0.3)
+
+
+def hidden_modes(dice: random.Random, number: int) -> tuple[Hashable, float]:
+    """The same, but nobody can tell which job is which."""
+    return "", two_resolutions(dice, dice.randrange(2))[1]
+
+
+def heavy_tail(dice: random.Random, number: int) -> tuple[Hashable, float]:
+    """One request of twenty takes five times as long."""
+    longer = 5.0 if dice.random() < 0.05 else 1.0
+    return "", longer * dice.lognormvariate(math.log(4.0), 0.3)
+
+
+def drifting(dice: random.Random, number: int) -> tuple[Hashable, float]:
+    """The service becomes three times as slow in the course of the night."""
+    return "", dice.lognormvariate(math.log(4.0 * 3.0 ** (number / JOBS)), 0.3)
+
+
+SERVICES: dict[str, Service] = {
+    "lognormal 4 s, 0.4": Service(draw=lognormal(4.0, 0.4), usual_s=4.0, done=below(4.0, 0.4)),
+    "lognormal 4 s, 0.2": Service(draw=lognormal(4.0, 0.2), usual_s=4.0, done=below(4.0, 0.2)),
+    "lognormal 4 s, 0.8": Service(draw=lognormal(4.0, 0.8), usual_s=4.0, done=below(4.0, 0.8)),
+    "lognormal 50 ms, 0.4": Service(draw=lognormal(0.05, 0.4), usual_s=0.05, done=below(0.05, 0.4)),
+    "lognormal 60 s, 0.4": Service(draw=lognormal(60.0, 0.4), usual_s=60.0, done=below(60.0, 0.4)),
+    "4 s and 12 s, told apart": Service(draw=two_resolutions, usual_s=8.0),
+    "4 s and 12 s, alike": Service(
+        draw=hidden_modes,
+        usual_s=8.0,
+        done=lambda age: 0.5 * (below(4.0, 0.3)(age) + below(12.0, 0.3)(age)),
+    ),
+    "one of twenty five times slower": Service(
+        draw=heavy_tail,
+        usual_s=4.0,
+        done=lambda age: 0.95 * below(4.0, 0.3)(age) + 0.05 * below(20.0, 0.3)(age),
+    ),
+    "4 s, then 12 s": Service(draw=drifting, usual_s=7.0),
+    "lognormal 4 s, 0.4, behind a queue": Service(
+        draw=lognormal(4.0, 0.4), usual_s=4.0, done=below(4.0, 0.4), runners=20
+    ),
+}
+
+if __name__ == "__main__":
+    main()
