@@ -184,8 +184,8 @@ def write_json(value: Json | Mapping[str, Json]) -> str:
 
 def timestamp(moment: datetime) -> str:
     """Write a time as our files have it: UTC, ISO 8601, milliseconds."""
-    utc = moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -282,10 +282,9 @@ class Canceller:
         return _settled(one, Fate.FAILED, ending.error_type)
 
     async def _deliver(self, one: OpenRequest) -> Settled:
-        begun = self.records.entry_at(one.standing.started)
         result = self.records.entry_at(one.standing.last)
         try:
-            await self.delivery.deliver(one.standing, begun, result)
+            await self.delivery.deliver(one.standing, one.job, result)
         except StorageError as error:
             return _settled(one, Fate.UNDELIVERED, str(error))
         standing = self.records.record.jobs[number_of(one.job.job_id)]

@@ -35,8 +35,8 @@ class Course:
     is_hurried: bool = False
     unrecorded: list[str] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _readers: set[asyncio.Future[Any]] = field(default_factory=set)
+    _pauses: set[asyncio.Future[None]] = field(default_factory=set)
+    _readers: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def stop(self, stop: Stop) -> None:
         """Submit nothing more; the first reason counts. What is open is read and saved."""
@@ -67,30 +67,37 @@ class Course:
 
     def wake(self) -> None:
         """Say that something has changed."""
-        self._changed.set()
+        for pause in self._pauses:
+            pause.cancel()
 
     async def pause(self, longest_s: float) -> None:
         """Wait until something has changed, or for so many seconds."""
-        self._changed.clear()
-        waiter = asyncio.ensure_future(self._changed.wait())
         timer = asyncio.ensure_future(self.sleep(longest_s))
-        await asyncio.wait({waiter, timer}, return_when=asyncio.FIRST_COMPLETED)
-        waiter.cancel()
-        timer.cancel()
+        self._pauses.add(timer)
+        try:
+            await asyncio.wait((timer,))
+        finally:
+            self._pauses.discard(timer)
+            timer.cancel()
 
     async def unless_aborted(self, reading: Coroutine[Any, Any, T]) -> T | None:
         """Return what a read, or a download, returns; None if an abort has cut it."""
         if self.has_aborted:
             reading.close()
             return None
-        task = asyncio.ensure_future(reading)
+        # The task that reads is cut itself: one of its own for each read would cost more than
+        # what it has to do.
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("reads are made inside a task")
         self._readers.add(task)
         try:
-            return await task
+            return await reading
         except asyncio.CancelledError:
-            if self.has_aborted:
-                return None
-            raise
+            if not self.has_aborted:
+                raise
+            task.uncancel()
+            return None
         finally:
             self._readers.discard(task)
 

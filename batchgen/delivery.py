@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from batchgen.attempt import Entry, Request, job_from, parse_timestamp
+from batchgen.attempt import Entry, Request, parse_timestamp
 from batchgen.clock import Clock
 from batchgen.errors import ImageError, QueueError, StorageError
 from batchgen.filename import image_file
@@ -66,21 +66,20 @@ class Delivery:
     delivered_bytes: int = 0
 
     async def deliver(
-        self, standing: Standing, begun: Entry, result: Entry, *, tries: int = TRIES
+        self, standing: Standing, job: Job, result: Entry, *, tries: int = TRIES
     ) -> None:
         """Save what is missing of a job's images and record each.
 
         Args:
             standing: The job's own.
-            begun: The journal's `submitting` row of the attempt.
-            result: Its `completed` row.
+            job: The job, as the attempt's `submitting` row has it.
+            result: The attempt's `completed` row; it is durable.
             tries: How often one image is tried before it counts as undelivered.
 
         Raises:
             StorageError: The disk refused a file; what was saved before is recorded.
             LedgerError: The disk refused a record.
         """
-        job = job_from(begun)
         rows = []
         try:
             for index in range(standing.expected):

@@ -16,7 +16,7 @@ from typing import Any
 from batchgen.attempt import Request
 from batchgen.budget import ZERO
 from batchgen.course import Course
-from batchgen.downloads import Downloads
+from batchgen.downloads import Downloads, Fresh
 from batchgen.errors import AccountError, ReadError
 from batchgen.gate import Gate, Hold
 from batchgen.job import Job, number_of
@@ -175,8 +175,9 @@ class Dispatcher:
             return
         price = job.price_usd if job.price_usd is not None else self.price_usd or ZERO
         self.gate.expect(job)
-        if self._is_held(price) is not None:
-            await self._wait(price)
+        held = self._is_held(price)
+        if held is not None:
+            await self._wait(held)
         elif not self._key_is_checked:
             await self._check_key(
                 job.endpoint
@@ -214,11 +215,10 @@ class Dispatcher:
         )
         return Stop(cause=Cause.BUDGET, text=text, mend="raise --budget")
 
-    async def _wait(self, price_usd: Decimal) -> None:
-        held = self._is_held(price_usd)
+    async def _wait(self, held: Hold | Stop) -> None:
         if isinstance(held, Stop):
             self.course.stop(held)
-        elif held is not None:
+        else:
             self.progress.reason = held.reason
             await self.course.pause(held.wait_s)
 
@@ -305,8 +305,8 @@ class Dispatcher:
             ending = await self.course.unless_aborted(self._ask_history(job, request))
         match ending:
             case Completed():
-                await self.records.completed(job, standing, request, ending)
-                self.downloads.add(number_of(job.job_id))
+                row = await self.records.completed(job, standing, request, ending)
+                self.downloads.add(number_of(job.job_id), fresh=Fresh(job, row))
             case Failed():
                 await self.records.failed(job, standing, request, ending)
                 await self._failed(job, standing, ending, request_id=request.request_id)

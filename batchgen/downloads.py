@@ -1,6 +1,7 @@
 """The second stage: images are fetched beside the requests, and hold none of their slots.
 
-What waits here waits as numbers; its records are read from the journal when its turn comes.
+What waits here waits as numbers; its records are read from the journal when its turn comes. Only
+the few that are next bring what was just written along.
 """
 
 from __future__ import annotations
@@ -9,17 +10,39 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from batchgen.attempt import Entry, job_from
 from batchgen.course import Course
 from batchgen.delivery import TRIES, Delivery
+from batchgen.job import Job
 from batchgen.progress import Progress
 from batchgen.records import Records
+from batchgen.standing import Standing
 
 # Jobs whose images are fetched at a time.
 SIDE_BY_SIDE = 16
 
+# Of so many that wait, the records are kept in memory: their turn comes at once.
+KEPT = 256
+
 # So many jobs in a row whose images cannot be fetched mean that their host is at fault.
 FEW = 3
+
+
+class Fresh(NamedTuple):
+    """What has just been recorded of a job: nobody has to read it from the journal again."""
+
+    job: Job
+    result: Entry
+
+
+class _Turn(NamedTuple):
+    """One job whose images are to be fetched, and how often each is tried."""
+
+    number: int
+    tries: int
+    fresh: Fresh | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,7 +62,7 @@ class Downloads:
     progress: Progress
     course: Course
     monotonic: Callable[[], float]
-    _queue: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
+    _queue: asyncio.Queue[_Turn] = field(default_factory=asyncio.Queue)
     _deferred: deque[int] = field(default_factory=deque)
     _failed: set[int] = field(default_factory=set)
     _failed_since: float = 0.0
@@ -68,20 +91,26 @@ class Downloads:
         """Begin to fetch."""
         self._tasks = [asyncio.create_task(self._work()) for _ in range(SIDE_BY_SIDE)]
 
-    def add(self, number: int) -> None:
-        """Have the images of a job fetched whose result is on record."""
-        self._queue.put_nowait((number, TRIES))
+    def add(self, number: int, *, fresh: Fresh | None = None) -> None:
+        """Have the images of a job fetched whose result is on record.
+
+        Args:
+            number: The job's.
+            fresh: Its records, if the caller has just written them.
+        """
+        has_room = self._queue.qsize() < KEPT
+        self._queue.put_nowait(_Turn(number, TRIES, fresh if has_room else None))
 
     def try_again(self) -> None:
         """Give some of the jobs another try whose images could not be fetched."""
         for _ in range(min(SIDE_BY_SIDE, len(self._deferred))):
-            self._queue.put_nowait((self._deferred.popleft(), 1))
+            self._queue.put_nowait(_Turn(self._deferred.popleft(), 1))
 
     async def finish(self) -> None:
         """Return when everything was tried, and what had failed was tried once more."""
         await self._join()
         while self._deferred and not self.course.has_aborted:
-            self._queue.put_nowait((self._deferred.popleft(), 1))
+            self._queue.put_nowait(_Turn(self._deferred.popleft(), 1))
         await self._join()
 
     async def close(self) -> None:
@@ -96,30 +125,33 @@ class Downloads:
 
     async def _work(self) -> None:
         while True:
-            number, tries = await self._queue.get()
+            turn = await self._queue.get()
             self._busy += 1
             try:
                 if not self.course.has_aborted:
-                    await self.course.guarded(self._deliver(number, tries))
+                    await self.course.guarded(self._deliver(turn))
             finally:
                 self._busy -= 1
                 self._queue.task_done()
                 self.course.wake()
 
-    async def _deliver(self, number: int, tries: int) -> None:
-        standing = self.records.record.own(number)
-        begun = self.records.entry_at(standing.started)
-        result = self.records.entry_at(standing.last)
+    async def _deliver(self, turn: _Turn) -> None:
+        standing = self.records.record.own(turn.number)
+        job, result = turn.fresh or self._from_journal(standing)
         delivered = self.delivery.delivered
         # An abort cuts it; then the next run fetches what is missing.
         await self.course.unless_aborted(
-            self.delivery.deliver(standing, begun, result, tries=tries)
+            self.delivery.deliver(standing, job, result, tries=turn.tries)
         )
         if self.course.has_aborted:
             return
         if self.delivery.delivered > delivered or not self.delivery.download:
             self._failed.clear()
-        self._count(number)
+        self._count(turn.number)
+
+    def _from_journal(self, standing: Standing) -> Fresh:
+        begun = self.records.entry_at(standing.started)
+        return Fresh(job_from(begun), self.records.entry_at(standing.last))
 
     def _count(self, number: int) -> None:
         standing = self.records.record.jobs[number]

@@ -24,6 +24,11 @@ GIVE_UP_S = 1800.0
 # Room on the disk that is never used, in bytes: rows, the log, other programs.
 DISK_MARGIN_BYTES = 8 * 1024 * 1024
 
+# Where so much more than is needed is free, in bytes, it is for so long, in seconds: no disk takes
+# that much in that time. Asking costs little here, and a round trip on a network file system.
+PLENTY_BYTES = 4 * 1024**3
+PLENTY_S = 0.25
+
 # How much larger than the average seen so far an image may be.
 ROOM_FACTOR = 1.5
 
@@ -71,6 +76,8 @@ class Gate:
     assumed_bytes: float = 0.0
     failing_since: float | None = None
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    _found_bytes: int = 0
+    _looked_at: float = float("-inf")
 
     def check(self, *, monotonic: float, now: datetime) -> Hold | Stop | None:
         """Return why nothing may be sent now, or None if something may.
@@ -87,7 +94,7 @@ class Gate:
             return Hold(wait_s=wait, reason=self._slowed() or "waiting, as the service asked")
         if (wait := self.rate.wait_s(monotonic)) > 0:
             return Hold(wait_s=wait)
-        return self._check_downloads(monotonic) or self._check_disk()
+        return self._check_downloads(monotonic) or self._check_disk(monotonic)
 
     def expect(self, job: Job) -> None:
         """Take note of a job whose images will need room."""
@@ -122,13 +129,18 @@ class Gate:
             return Hold(wait_s=5.0, reason="no image can be downloaded, not submitting")
         return None
 
-    def _check_disk(self) -> Hold | Stop | None:
+    def _check_disk(self, monotonic: float) -> Hold | Stop | None:
+        floor = self.floor_bytes
+        was_plenty = self._found_bytes >= floor + PLENTY_BYTES
+        if was_plenty and monotonic - self._looked_at < PLENTY_S:
+            return None
         try:
-            free = self.free_bytes(self.folder)
+            free = self._found_bytes = self.free_bytes(self.folder)
         except OSError as error:
             text = f"cannot look at {self.folder}: {error.strerror or error}"
             return Stop(cause=Cause.DISK, text=text, mend="put the folder back")
-        if free >= self.floor_bytes:
+        self._looked_at = monotonic
+        if free >= floor:
             return None
         left = f"{free / 1e9:.1f} GB" if free >= 1e8 else f"{free / 1e6:.0f} MB"
         if self.window.open or self.waiting:

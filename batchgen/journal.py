@@ -13,9 +13,10 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from batchgen.csv_file import MAX_WRITE_BYTES, RowReader, format_row, is_piece
 from batchgen.errors import LedgerError
@@ -24,6 +25,13 @@ from batchgen.errors import LedgerError
 RESERVE_BYTES = 256 * 1024
 
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class _Waiting(NamedTuple):
+    """A row that is not durable yet, and who is told where it begins once it is."""
+
+    row: bytes
+    written: asyncio.Future[int]
 
 
 class Journal:
@@ -69,8 +77,8 @@ class Journal:
         self.failed: LedgerError | None = None
         self.strained = False
         self._sync = sync
-        self._pending: list[tuple[bytes, asyncio.Future[int]]] = []
-        self._committer: asyncio.Task[None] | None = None
+        self._pending: list[_Waiting] = []
+        self._is_writing = False
         self._reserve = path.with_name(f".{path.name}.reserve") if reserve else None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
         try:
@@ -113,11 +121,13 @@ class Journal:
             raise self.failed
         loop = asyncio.get_running_loop()
         written: asyncio.Future[int] = loop.create_future()
-        self._pending.append((_encode(cells), written))
-        if self._committer is None or self._committer.done():
-            self._committer = loop.create_task(self._commit_all())
+        self._pending.append(_Waiting(_encode(cells), written))
+        if not self._is_writing:
+            self._is_writing = True
+            # What else is appended in this turn of the loop shares the write.
+            loop.call_soon(self._write_next, loop)
         # The row is on its way: whoever stops waiting for it does not stop the write.
-        return await asyncio.shield(written)
+        return await written
 
     def append_now(self, rows: Sequence[Sequence[str]]) -> None:
         """Append rows and return when they are durable; for use without an event loop.
@@ -143,26 +153,44 @@ class Journal:
         if self._reserve is not None:
             self._reserve.unlink(missing_ok=True)
 
-    async def _commit_all(self) -> None:
-        while self._pending:
-            batch = self._take_batch()
-            if self.failed is None:
-                await self._commit(batch)
-            else:
-                self._tell(self.failed, batch)
+    def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand what waits to the writer's thread, as much as one write takes."""
+        if self.failed is not None:
+            self._tell(self.failed, self._pending)
+            self._pending = []
+        self._is_writing = bool(self._pending)
+        if self._is_writing:
+            self._thread.submit(self._commit, loop, self._take_batch())
 
-    async def _commit(self, batch: Sequence[tuple[bytes, asyncio.Future[int]]]) -> None:
-        starts, blob = self._lay_out(batch)
+    def _commit(self, loop: asyncio.AbstractEventLoop, batch: Sequence[_Waiting]) -> None:
+        """Make rows durable, in the writer's own thread, and have the loop told."""
+        start = self._end
+        error: Exception | None = None
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, blob)
-        except Exception as error:  # noqa: BLE001 - whoever waits must be told of a bug too
-            self._tell(self._give_up(error), batch)
-            return
-        for (_, written), start in zip(batch, starts, strict=True):
-            if not written.done():
-                written.set_result(start)
+            self._write(b"".join([waiting.row for waiting in batch]))
+        except Exception as problem:  # noqa: BLE001 - whoever waits must be told of a bug too
+            error = problem
+        with suppress(RuntimeError):  # a loop that is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._committed, loop, batch, start, error)
 
-    def _take_batch(self) -> list[tuple[bytes, asyncio.Future[int]]]:
+    def _committed(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: Sequence[_Waiting],
+        start: int,
+        error: Exception | None,
+    ) -> None:
+        """Tell whoever waits for these rows, and go on with the next ones."""
+        if error is not None:
+            self._tell(self._give_up(error), batch)
+        self._write_next(loop)
+        if error is None:
+            for row, written in batch:
+                if not written.done():
+                    written.set_result(start)
+                start += len(row)
+
+    def _take_batch(self) -> list[_Waiting]:
         size = 0
         count = 0
         for row, _ in self._pending:
@@ -173,16 +201,6 @@ class Journal:
         batch, self._pending = self._pending[:count], self._pending[count:]
         return batch
 
-    def _lay_out(
-        self, batch: Sequence[tuple[bytes, asyncio.Future[int]]]
-    ) -> tuple[list[int], bytes]:
-        starts: list[int] = []
-        start = self._end
-        for row, _ in batch:
-            starts.append(start)
-            start += len(row)
-        return starts, b"".join(row for row, _ in batch)
-
     def _give_up(self, error: Exception) -> LedgerError:
         """Append nothing more, and return why."""
         if self.failed is None and isinstance(error, LedgerError):
@@ -192,9 +210,7 @@ class Journal:
             self.failed.__cause__ = error
         return self.failed
 
-    def _tell(
-        self, failed: LedgerError, batch: Sequence[tuple[bytes, asyncio.Future[int]]]
-    ) -> None:
+    def _tell(self, failed: LedgerError, batch: Sequence[_Waiting]) -> None:
         for _, written in batch:
             if not written.done():
                 written.set_exception(failed)

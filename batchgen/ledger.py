@@ -166,7 +166,9 @@ def fixed_place(name: str) -> int:
 
 def neutralised(text: str) -> str:
     """Return a text from outside as a cell that no spreadsheet runs and no terminal obeys."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = text
+    if not text.isprintable():
+        line = "".join(letter if letter.isprintable() else " " for letter in text)
     return f"'{line}" if line.startswith(_FORMULA) or text.startswith("\t") else line
 
 

@@ -5,18 +5,20 @@ What matters most is decided in `submit`: whether a POST may have arrived.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import aiohttp
+from yarl import URL
 
 from batchgen.answer import Answer, parse_answer, plain
 from batchgen.attempt import JUDGING_CODES, Request
@@ -47,6 +49,9 @@ from batchgen.version import USER_AGENT
 # servers keep them for five seconds or more.
 POST_KEEPALIVE_S = 2.0
 
+# A read may be made anew, so its connections are kept for as long as that helps, in seconds.
+READ_KEEPALIVE_S = 15.0
+
 # Answers are JSON; one that carries its images inside may be large.
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
@@ -59,6 +64,17 @@ _NOT_THERE = frozenset({404, 405, 410})
 
 # How what may be an address begins, whole or on our own host.
 _ADDRESS = re.compile(r"https?://|/", re.IGNORECASE)
+
+_POST_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Content-Type": "application/json",
+        # What was asked for is what is paid for: no silent switch to another model.
+        "x-app-fal-disable-fallback": "true",
+    }
+)
+
+# A path of these has nothing in it that would have to be quoted.
+_UNQUOTED = re.compile(r"[A-Za-z0-9_/.~-]+")
 
 # Namespaces whose applications have one more part in their path.
 NAMESPACES = frozenset({"workflows", "comfy"})
@@ -95,18 +111,19 @@ class QueueClient:
         """Keep what is needed; nothing is connected before the context is entered."""
         self.service = service
         self._now = now
-        limits = timeouts or Timeouts()
-        # connect covers everything before the first byte, sock_read everything after it: the
-        # two prove different things.
-        self._timeout = aiohttp.ClientTimeout(
-            total=limits.total_s, connect=limits.connect_s, sock_read=limits.answer_s
-        )
+        self._limits = timeouts or Timeouts()
+        self._base = URL(service.queue_url)
+        self._before = f"{self._base.raw_path.rstrip('/')}/"
         self._posts: aiohttp.ClientSession
         self._reads: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        self._posts = self._session(POST_KEEPALIVE_S)
-        self._reads = self._session(15.0)
+        self._posts = self._session(
+            POST_KEEPALIVE_S, total_s=self._limits.total_s, headers=_POST_HEADERS
+        )
+        # A timer for every read would cost a quarter of it: the whole time is kept by `_content`,
+        # for answers that come in pieces.
+        self._reads = self._session(READ_KEEPALIVE_S)
         return self
 
     async def __aexit__(
@@ -132,14 +149,9 @@ class QueueClient:
             ThrottledError: The service said: slow down; nothing was accepted.
             AccountError: The key, the account or the endpoint is at fault.
         """
-        url = f"{self.service.queue_url}/{quote(endpoint)}"
-        headers = {
-            "Content-Type": "application/json",
-            # What was asked for is what is paid for: no silent switch to another model.
-            "x-app-fal-disable-fallback": "true",
-        }
+        url = URL(f"{self.service.queue_url}/{quote(endpoint)}", encoded=True)
         with _submission_errors():
-            answer = await self._call(self._posts, "POST", url, headers=headers, data=body)
+            answer = await self._call(self._posts, "POST", url, data=body)
         return self._accepted(answer)
 
     async def status(self, endpoint: str, request: Request) -> Status | NotFound:
@@ -202,43 +214,56 @@ class QueueClient:
         answer = await self._read("GET", self._url(endpoint, request, "", "/status"))
         return answer.sent_at
 
-    def _session(self, keepalive_s: float) -> aiohttp.ClientSession:
+    def _session(
+        self,
+        keepalive_s: float,
+        *,
+        total_s: float | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             # The cap on open requests is the run's; a second one here could only hide a wait.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_s),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
+            # connect covers everything before the first byte, sock_read everything after it: the
+            # two prove different things.
+            timeout=aiohttp.ClientTimeout(
+                total=total_s, connect=self._limits.connect_s, sock_read=self._limits.answer_s
+            ),
             headers={
                 "Authorization": f"Key {self.service.key}",
                 "Accept": "application/json",
                 "User-Agent": USER_AGENT,
+                **headers,
             },
             requote_redirect_url=False,
         )
 
-    def _url(self, endpoint: str, request: Request, given: str, suffix: str) -> str:
+    def _url(self, endpoint: str, request: Request, given: str, suffix: str) -> URL:
         """Return where to ask: the path that the service gave, on the host that we were given."""
         base = self.service.queue_url
         if place := _place_of(request.request_id, given):
             # Where the queue lies behind a path of its own, an answer may know of it or not.
-            before = f"{urlsplit(base).path}/"
-            known = place.startswith(before)
-            return base + (place.removeprefix(before[:-1]) if known else place)
+            known = place.startswith(self._before)
+            url = base + (place.removeprefix(self._before[:-1]) if known else place)
+            return URL(url, encoded=_is_tidy(place))
         request_id = quote(request.request_id, safe="")
-        return f"{base}/{quote(application_of(endpoint))}/requests/{request_id}{suffix}"
+        return URL(f"{base}/{quote(application_of(endpoint))}/requests/{request_id}{suffix}")
 
     async def _ask(
         self, endpoint: str, request: Request, given: str, suffix: str, *, method: str = "GET"
     ) -> Answer:
-        url, own = (self._url(endpoint, request, one, suffix) for one in (given, ""))
+        url = self._url(endpoint, request, given, suffix)
         answer = await self._read(method, url)
-        if url != own and (answer.http in _NOT_THERE or 300 <= answer.http < 400):
+        if answer.http in _NOT_THERE or 300 <= answer.http < 400:
             # The address named a sub-path, under which no request lives (405), or was meant for
             # another host, where we do not go with the key: use our own.
-            answer = await self._read(method, own)
+            own = self._url(endpoint, request, "", suffix)
+            if url != own:
+                answer = await self._read(method, own)
         return answer
 
-    async def _read(self, method: str, url: str) -> Answer:
+    async def _read(self, method: str, url: URL) -> Answer:
         try:
             answer = await self._call(self._reads, method, url)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -253,22 +278,27 @@ class QueueClient:
         self,
         session: aiohttp.ClientSession,
         method: str,
-        url: str,
+        url: URL,
         *,
-        headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
     ) -> Answer:
-        async with session.request(
-            method, url, headers=headers, data=data, allow_redirects=False
-        ) as response:
-            content = bytearray()
-            async for piece in response.content.iter_any():
-                content += piece
-                if len(content) > MAX_ANSWER_BYTES:
+        async with session.request(method, url, data=data, allow_redirects=False) as response:
+            content = await self._content(response)
+            return parse_answer(response.status, response.headers, content, key=self.service.key)
+
+    async def _content(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return the body of an answer; one that does not end is given up."""
+        content = await response.content.readany()
+        if response.content.at_eof():
+            return content
+        pieces, length = [content], len(content)
+        async with asyncio.timeout(self._limits.total_s):
+            while piece := await response.content.readany():
+                pieces.append(piece)
+                length += len(piece)
+                if length > MAX_ANSWER_BYTES:
                     raise aiohttp.ClientPayloadError("the answer does not end")
-            return parse_answer(
-                response.status, response.headers, bytes(content), key=self.service.key
-            )
+        return b"".join(pieces)
 
     def _accepted(self, answer: Answer) -> tuple[Request, int | None]:
         """Return the names in the answer to a POST, or raise what it proves."""
@@ -363,6 +393,8 @@ def _place_of(request_id: str, given: str) -> str:
 
     The path has to begin with a slash: behind a host's name anything else makes another host.
     """
+    if not given:
+        return ""
     try:
         parts = urlsplit(given)
     except ValueError:
@@ -372,6 +404,11 @@ def _place_of(request_id: str, given: str) -> str:
     if request_id not in parts.path.split("/"):
         return ""
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def _is_tidy(path: str) -> bool:
+    """Say whether nothing in a path would have to be quoted, or left out (`/../`)."""
+    return _UNQUOTED.fullmatch(path) is not None and "/." not in path
 
 
 def _is_usable(request_id: str) -> bool:

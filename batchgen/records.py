@@ -140,8 +140,8 @@ class Records:
 
     async def completed(
         self, job: Job, standing: Standing, request: Request, ending: Completed
-    ) -> None:
-        """Record the result; its images must not be inside it."""
+    ) -> Entry:
+        """Record the result, and return the row; its images must not be inside it."""
         charge, source = self._charge(job, standing, ending)
         answer: dict[str, Json] = {"cost_source": source}
         if ending.units is not None:
@@ -151,7 +151,7 @@ class Records:
         if ending.inference_s is not None:
             answer["inference_s"] = ending.inference_s
         detail: dict[str, Json] = {**ending.output, ANSWER: answer}
-        await self._move(
+        return await self._move(
             job,
             standing,
             AttemptState.COMPLETED,
@@ -333,7 +333,7 @@ class Records:
         request: Request | None = None,
         cost_usd: Decimal | None = None,
         detail: Mapping[str, Json] | None = None,
-    ) -> None:
+    ) -> Entry:
         if standing.state is not None:
             advance(standing.state, to)
         entry = Entry(
@@ -346,6 +346,7 @@ class Records:
             detail=detail or {},
         )
         await self._append(standing, entry)
+        return entry
 
     async def _append(self, standing: Standing, entry: Entry) -> None:
         apply(self.record, standing, entry, start=-1)

@@ -8,6 +8,7 @@ written in some odd way means, is settled by then.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -16,6 +17,8 @@ from typing import TypeAlias
 from yarl import URL
 
 from batchgen.errors import ImageError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -109,7 +112,7 @@ def parse_image_url(text: str, *, reach: Reach, here: URL | None = None) -> URL:
     Raises:
         ImageError: It is no URL, names a scheme that is not in `reach`, or has a user name.
     """
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+    if _CONTROL.search(text) is not None:
         raise ImageError("the URL of the image has control characters in it")
     # A signature covers what was written; tidying a well-formed URL up would break it.
     as_written = text.isascii() and " " not in text

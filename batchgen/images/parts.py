@@ -57,6 +57,27 @@ class Parts:
         """Return where a file may be written until it is whole; nothing is there yet."""
         return self._folder / PARTS_FOLDER / f"{os.getpid()}-{next(_numbers)}"
 
+    def put(self, data: bytes, file: str) -> None:
+        """Write a whole file under its final name: when this returns, it survives a power cut.
+
+        Args:
+            data: The file.
+            file: The name, as for `place`.
+
+        Raises:
+            ImageError: The name leads out of the batch's folder.
+            StorageError: The disk refused it.
+        """
+        part, final = self.new(), self.path_of(file)
+        try:
+            with _disk_errors(part):
+                self._write_synced(part, data)
+            with _disk_errors(final):
+                self._name(part, final)
+        except BaseException:
+            self.discard(part)
+            raise
+
     def begin(self, part: Path, block: bytes) -> None:
         """Write the first bytes of a file.
 
@@ -92,10 +113,7 @@ class Parts:
         final = self.path_of(file)
         with _disk_errors(final):
             self._sync_file(part)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(final)
-            self._sync_folder(final.parent)
-            self._make_durable(final.parent)
+            self._name(part, final)
 
     def discard(self, part: Path) -> None:
         """Remove a part, if it is still there. What cannot be removed is left to the next run."""
@@ -132,6 +150,29 @@ class Parts:
         if not name.parts or name.anchor or ".." in name.parts or "\\" in file:
             raise ImageError(f"{file!r} is not a file of this batch")
         return self._folder / file
+
+    def _write_synced(self, part: Path, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        try:
+            handle = _open(part, flags)
+        except FileNotFoundError:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            handle = _open(part, flags)
+        try:
+            _write_all(handle, data)
+            self._sync(handle)
+        finally:
+            os.close(handle)
+
+    def _name(self, part: Path, final: Path) -> None:
+        """Give a durable part its name, and make that durable."""
+        try:
+            part.replace(final)
+        except FileNotFoundError:  # its folder is not there yet, as a rule
+            final.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(final)
+        self._sync_folder(final.parent)
+        self._make_durable(final.parent)
 
     def _sync_file(self, part: Path) -> None:
         handle = _open(part, os.O_RDWR)
@@ -173,11 +214,15 @@ def _open(path: Path, flags: int) -> int:
 def _write(path: Path, block: bytes, flags: int) -> None:
     handle = _open(path, os.O_WRONLY | flags)
     try:
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        _write_all(handle, block)
     finally:
         os.close(handle)
+
+
+def _write_all(handle: int, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
 
 
 @contextmanager

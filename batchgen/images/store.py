@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -146,12 +147,7 @@ class ImageStore:
         """
         measures = measure(data, BytesIO(data))
         file = name(measures.format.extension)
-        part = self._parts.new()
-        try:
-            self._parts.begin(part, data)
-            self._parts.place(part, file)
-        finally:
-            self._parts.discard(part)
+        self._parts.put(data, file)
         return _saved(file, measures)
 
     def check(self, file: str, sha256: str = "") -> SavedImage | None:
@@ -224,7 +220,36 @@ class ImageStore:
         return _saved(file, measures)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Return what some work returns, or raise what it raises, from a thread of the disk's."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_T] = loop.create_future()
+        # One wake-up of the loop, where an executor's own future takes three turns of it.
+        self._threads.submit(_work_for, done, loop, work)
+        return await done
+
+
+def _work_for(
+    done: asyncio.Future[_T], loop: asyncio.AbstractEventLoop, work: Callable[[], _T]
+) -> None:
+    """Do some work in this thread, and have the loop tell whoever waits for it."""
+    try:
+        result = work()
+    except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+        tell = partial(_fail, done, error)
+    else:
+        tell = partial(_succeed, done, result)
+    with suppress(RuntimeError):  # a loop that is closed: nobody waits any more
+        loop.call_soon_threadsafe(tell)
+
+
+def _succeed(done: asyncio.Future[_T], result: _T) -> None:
+    if not done.done():
+        done.set_result(result)
+
+
+def _fail(done: asyncio.Future[_T], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)
 
 
 def _saved(file: str, measures: Measures) -> SavedImage:

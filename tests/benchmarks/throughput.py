@@ -90,10 +90,13 @@ def main() -> None:
         url, jobs = options.official
         uvloop.run(run_official(url, jobs=int(jobs)))
     else:
-        report(options.jobs, options.rounds, options.folder, with_official=options.fal_client)
+        # Removed in the end, and not between two rounds: a file system may have work to do for a
+        # while with every file that was just deleted.
+        with tempfile.TemporaryDirectory(prefix="throughput-", dir=options.folder) as place:
+            report(options.jobs, options.rounds, Path(place), with_official=options.fal_client)
 
 
-def report(jobs: int, rounds: int, folder: Path | None, *, with_official: bool) -> None:
+def report(jobs: int, rounds: int, folder: Path, *, with_official: bool) -> None:
     """Run both in turns and print what came of it."""
     bare: list[Round] = []
     ours: list[Round] = []
@@ -127,11 +130,12 @@ def report(jobs: int, rounds: int, folder: Path | None, *, with_official: bool) 
     sys.stdout.write(json.dumps(document) + "\n")
 
 
-def measure(contestant: Callable[[str, int, Path], list[str]], jobs: int, at: Path | None) -> Round:
+def measure(contestant: Callable[[str, int, Path], list[str]], jobs: int, at: Path) -> Round:
     """Let one contestant do all jobs with a queue and a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="throughput-", dir=at) as place, RawQueue() as queue:
-        command = contestant(queue.url, jobs, Path(place))
-        cpu_s, peak_mb = run(command, queue.url, Path(place))
+    place = Path(tempfile.mkdtemp(dir=at))
+    with RawQueue() as queue:
+        command = contestant(queue.url, jobs, place)
+        cpu_s, peak_mb = run(command, queue.url, place)
         ended_at = time.monotonic()
         seen = queue.seen()
         check(seen["calls"], jobs)
@@ -231,13 +235,13 @@ async def run_official(url: str, *, jobs: int) -> None:
 # -- the disk -------------------------------------------------------------------------------------
 
 
-def measure_disk(folder: Path | None) -> dict[str, int]:
+def measure_disk(folder: Path) -> dict[str, int]:
     """Return how often a second the disk syncs a small append, and places a whole file."""
-    with tempfile.TemporaryDirectory(prefix="throughput-", dir=folder) as place:
-        return {
-            "syncs_per_s": round(per_second(appending(Path(place)), SYNCS)),
-            "files_per_s": round(per_second(placing(Path(place)), SYNCS)),
-        }
+    place = Path(tempfile.mkdtemp(dir=folder))
+    return {
+        "syncs_per_s": round(per_second(appending(place), SYNCS)),
+        "files_per_s": round(per_second(placing(place), SYNCS)),
+    }
 
 
 def per_second(act: Callable[[], None], times: int) -> float:

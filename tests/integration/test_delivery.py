@@ -67,7 +67,7 @@ async def completed(shop: Workshop, job: Job, *urls: Any, cost: str = "0.08") ->
 async def deliver(shop: Workshop, job: Job, *, tries: int = TRIES) -> list[dict[str, str]]:
     """Deliver a job's images and return the ledger's rows of it."""
     standing = shop.standing(job)
-    await shop.delivery.deliver(standing, shop.begun(job), shop.entry(job), tries=tries)
+    await shop.delivery.deliver(standing, job, shop.entry(job), tries=tries)
     return shop.ledger(job)
 
 
