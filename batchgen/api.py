@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -153,26 +153,32 @@ def _in_thread(
     reports: list[Report] = []
     errors: list[BaseException] = []
     runners: list[tuple[Runner, asyncio.AbstractEventLoop]] = []
+    has_ended = threading.Event()
+    signals = 0
 
     def began(runner: Runner) -> None:
         runners.append((runner, asyncio.get_running_loop()))
+        if signals:  # before there was anything to stop
+            _obey(runner, signals)
 
     def work() -> None:
         try:
             reports.append(run_to_end(start(began)))
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             errors.append(error)
+        finally:
+            has_ended.set()
 
-    thread = threading.Thread(target=work, name="batchgen")
-    thread.start()
-    signals = 0
-    while thread.is_alive():
+    threading.Thread(target=work, name="batchgen").start()
+    while not has_ended.is_set():
         try:
-            thread.join(0.1)
+            # Not joined: Python up to 3.12 takes a thread for ended whose join was interrupted.
+            has_ended.wait(0.1)
         except KeyboardInterrupt:
             signals += 1
             for runner, loop in runners:
-                loop.call_soon_threadsafe(_obey, runner, signals)
+                with suppress(RuntimeError):  # the loop is closed: it is over in a moment
+                    loop.call_soon_threadsafe(_obey, runner, signals)
     if errors:
         raise errors[0]
     return reports[0]

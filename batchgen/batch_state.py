@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -110,7 +111,7 @@ def save_state(folder: Path, state: BatchState) -> None:
 
 def begin_state(folder: Path, state: BatchState) -> None:
     """Write the first `batch.json` of a folder, unless another process has done so meanwhile."""
-    new = folder / f".{STATE_NAME}.{os.getpid()}"
+    new = folder / f".{STATE_NAME}.{os.getpid()}-{threading.get_ident()}"
     new.write_bytes(_encode(state))
     try:
         os.link(new, folder / STATE_NAME)

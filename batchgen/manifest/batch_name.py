@@ -23,10 +23,10 @@ def batch_name_fault(name: str) -> str:
         return f"batch is '{name}'. A folder's name begins and ends with a letter: {_tidy(name)}."
     if _DEVICE.fullmatch(name):
         return f"batch is '{name}', which is the name of a device on Windows: write {name}-1."
-    if len(name.encode()) > MOST_BYTES:
-        return f"batch is '{name}', which is longer than {MOST_BYTES} bytes."
     if name != unicodedata.normalize("NFC", name) or not name.isprintable():
         return f"batch is '{name}', which has characters that do not print: write it anew."
+    if len(name.encode()) > MOST_BYTES:
+        return f"batch is '{name}', which is longer than {MOST_BYTES} bytes."
     return ""
 
 

@@ -42,6 +42,7 @@ _FAILURES = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    NameError,
     RecursionError,
     TypeError,
     ValueError,
@@ -196,6 +197,8 @@ class JinjaText:
                 return unprintable(path, value, line=line)
             case RecursionError():
                 return TemplateError("it is nested too deep.", line=line)
+            case NameError():  # Jinja writes an infinite number into its code as the name `inf`
+                return TemplateError("a number in it is too large.", line=line)
             case _:
                 return TemplateError(f"it cannot be worked out: {error}.", line=line)
 

@@ -31,6 +31,8 @@ _IMPURE = {
     "safe": "nothing is escaped here",
     "xmlattr": "it writes HTML",
 }
+# Written as an escape in quotes; no file and no request can hold one.
+_HALF = re.compile(r"[\ud800-\udfff]")
 _NAME_WITH_BLANKS = re.compile(r"\{\{-? *([^\W\d]\w*(?: +\w+)+) *(?:\||-?\}\})")
 
 
@@ -59,6 +61,8 @@ def check(tree: nodes.Template) -> None:
             *(FILTERS if isinstance(node, nodes.Filter) else TESTS)
         }:
             raise TemplateError(_no_such(node), line=node.lineno)
+        if isinstance(node, nodes.Const) and _HALF.search(str(node.value)):
+            raise TemplateError("an escape in it is half a character.", line=node.lineno)
         if isinstance(node, nodes.Name) and node.name == "self":
             raise TemplateError("'self' is a word of Jinja's: call it otherwise.", line=node.lineno)
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from support.threaded_queue import ThreadedQueue
 
 import batchgen
-from batchgen.errors import AccountError
+from batchgen.errors import AccountError, BusyError
 from batchgen.job import Json
 from batchgen.simulator import Simulator, SimulatorSettings
 
@@ -62,6 +69,63 @@ def test_run_may_be_called_by_a_coroutine_as_a_notebook_does(
 
     assert (report.exit_code, report.simulated, report.succeeded) == (0, True, 4)
     assert report.folder == tmp_path / "front-simulated"
+
+
+SCRIPT = """
+import sys, batchgen
+grid = {"n": [str(number) for number in range(200)]}
+mapping = {"batch": "front", "prompt": "A fox {{ n }}", "grid": grid}
+report = batchgen.run(mapping, jobs_dir=sys.argv[1], concurrency=4)
+print(report.exit_code, report.succeeded, report.submitted)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no Ctrl-C to one process alone")
+def test_an_interrupt_stops_submitting_and_waits_for_what_is_open(tmp_path: Path) -> None:
+    with ThreadedQueue(settings={"seconds": 0.3}) as queue:
+        script = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path)],
+            env={**os.environ, "BATCHGEN_QUEUE_URL": queue.url, "FAL_KEY": KEY},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        end = time.monotonic() + 60.0
+        while queue.queue.accepted < 4:
+            assert time.monotonic() < end, "nothing was sent"
+            time.sleep(0.005)
+        script.send_signal(signal.SIGINT)
+        said, _ = script.communicate(timeout=60.0)
+
+        accepted = queue.queue.accepted
+
+    assert said.split() == ["130", str(accepted), str(accepted)]
+    assert accepted < 200
+
+
+def test_several_threads_that_begin_one_batch_make_it_once(
+    tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[object] = []
+
+    def begin() -> None:
+        try:
+            outcomes.append(batchgen.run(make_mapping(), jobs_dir=tmp_path).succeeded)
+        except BusyError:
+            outcomes.append(BusyError)
+
+    with ThreadedQueue() as queue:
+        environment.setenv("BATCHGEN_QUEUE_URL", queue.url)
+        environment.setenv("FAL_KEY", KEY)
+        threads = [threading.Thread(target=begin) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert queue.queue.accepted == 4
+
+    assert set(outcomes) <= {4, BusyError}
+    assert 4 in outcomes
 
 
 def test_a_plan_needs_no_key_and_leaves_no_trace(

@@ -11,6 +11,7 @@ import pytest
 
 from batchgen import Job, Manifest, ManifestError, load_manifest
 from batchgen.job import automatic_seed, identify
+from batchgen.manifest.batch_name import batch_name_fault
 
 NB2 = "fal-ai/nano-banana-2"
 
@@ -762,3 +763,15 @@ def test_a_batch_is_named_like_a_folder(name: str) -> None:
 @pytest.mark.parametrize("name", ["portraits", "2024", "åre 2", "a.b", "nano-7", "影"])
 def test_a_batch_may_have_any_other_name(name: str) -> None:
     assert load(prompt="x", batch=name).batch == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("night-\udcff", id="bytes of a file's name that are no text"),
+        pytest.param("e\u0301toile", id="letters that are not composed"),
+        pytest.param("a\u200bb", id="a blank that has no width"),
+    ],
+)
+def test_a_batch_whose_name_does_not_print_is_refused(name: str) -> None:
+    assert "characters that do not print" in batch_name_fault(name)

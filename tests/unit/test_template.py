@@ -231,6 +231,9 @@ def test_an_undefined_variable_lists_all_there_are() -> None:
         ("{% for a in 'x' | center(9999) %}{% for b in 'x' | center(9999) %}{% endfor %}"
          "{% endfor %}", "its loops take more than 10,000 steps."),
         ("{{ 1 / 0 }}", "it cannot be worked out: division by zero."),
+        (r"{{ '\ud83d' }}", "an escape in it is half a character."),
+        (r"{{ style | replace('a', '\udc00') }}", "an escape in it is half a character."),
+        ("{{ 1e999 }}", "a number in it is too large."),
         ("{{ style + 1 }}", "it cannot be worked out: "),
         ("{{ style | items }}", "it cannot be worked out: items needs a mapping."),
         ("{{ " + "(" * 300 + "1" + ")" * 300 + " }}", "it is nested too deep"),
