@@ -44,8 +44,6 @@ def write_snippet(item: Item, *, keys: Sequence[Sequence[Path]], batch: str) -> 
         batch: The batch's name, for the comment.
     """
     endpoint = load_endpoint(item["endpoint"])
-    if int(item["repeat"]) and (not item["seed"] or AUTO_SEED in _seeds(item)):
-        return ""  # a manifest that makes a later take makes the earlier ones too
     for paths in dict.fromkeys((*map(tuple, keys), ())):
         for reading in _readings(item, endpoint, paths):
             if _job_id(reading, item, endpoint) == item["job_id"]:
@@ -128,6 +126,8 @@ def _written(reading: _Reading, item: Item, batch: str) -> str:
     if reading.key:
         lines.append(f"key: [{', '.join(name for name in variables if name != 'prompt_text')}]")
     lines.append(f"seed: {'none' if reading.seed is None else reading.seed}")
+    if int(item["repeat"]):
+        lines.append(f"repeat: {{take: {item['repeat']}}}")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from batchgen.manifest.job_maker import JobMaker
 from batchgen.manifest.key_values import (
     DrawRequest,
     read_filename,
+    read_first_take,
     read_key,
     read_prompt,
 )
@@ -89,6 +90,7 @@ class BlockParts:
             filename=read_filename(self.section, reading=self.reading),
             key=read_key(self.section, names=self.names, reading=self.reading),
             seed=self.seeding.rule,
+            first_take=read_first_take(self.section, reading=self.reading),
         )
 
     def check(self) -> None:

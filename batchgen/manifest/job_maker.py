@@ -63,6 +63,7 @@ class JobMaker:
         filename: The file name, or None.
         key: What counts for the identity besides what is sent.
         seed: Which seed they get where nothing stronger sets one.
+        first_take: What is added to the number of every take: one take may be made alone.
     """
 
     endpoint: Endpoint
@@ -73,6 +74,7 @@ class JobMaker:
     filename: Template | None
     key: Sequence[Path]
     seed: SeedRule
+    first_take: int = 0
     _forms: dict[tuple[str, ...], Form] = field(default_factory=dict, repr=False)
 
     def make(self, values: Values, take: int) -> Job:
@@ -84,6 +86,7 @@ class JobMaker:
 
     def draft(self, values: Values, take: int) -> Draft:
         """Return the job of some values and a take as far as its identity needs it."""
+        take += self.first_take
         scope = self.scope(values, take)
         form = self.form(values)
         seed = self._seed(values, take)

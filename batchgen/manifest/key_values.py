@@ -97,14 +97,27 @@ def read_variables(section: Section, *, reading: Reading) -> dict[str, Json]:
 def read_repeat(section: Section, *, reading: Reading) -> int:
     """Return how many takes there are."""
     part = section.keys.get("repeat")
-    if part is None:
-        return 1
+    if part is None or isinstance(part.value, dict):
+        return 1  # one take alone: `read_first_take`
     repeat = _whole(part.value)
     if repeat is None or not 1 <= repeat <= MAX_TAKES:
         text = f"repeat is {_shown(part.value)}. It takes a whole number from 1 on."
         reading.mistake(text, at=part.spot)
         return 1
     return repeat
+
+
+def read_first_take(section: Section, *, reading: Reading) -> int:
+    """Return the number of the first take: 0, unless `repeat: {take: 3}` asks for one alone."""
+    part = section.keys.get("repeat")
+    if part is None or not isinstance(part.value, dict):
+        return 0
+    take = _whole(part.value.get("take"))
+    if list(part.value) != ["take"] or take is None or take >= MAX_TAKES:
+        text = "repeat takes the number of takes, 4, or one take alone, counted from 0: {take: 3}."
+        reading.mistake(text, at=part.spot)
+        return 0
+    return take
 
 
 def read_prompt(section: Section, *, reading: Reading) -> PromptTemplate | None:

@@ -425,6 +425,23 @@ def test_the_automatic_seed_is_derived_from_the_identity() -> None:
     assert len({job.job_id for job in jobs}) == 3
 
 
+@pytest.mark.parametrize("seed", ["auto", "none", {"start": 70}])
+def test_one_take_alone_is_the_same_job_as_among_all(seed: object) -> None:
+    grid = {"a": ["x", "y"]}
+    several = jobs_of(prompt="{{ a }} {{ repeat }}", grid=grid, repeat=4, seed=seed)
+
+    alone = jobs_of(prompt="{{ a }} {{ repeat }}", grid=grid, repeat={"take": 2}, seed=seed)
+
+    assert alone == several[4:6]
+
+
+@pytest.mark.parametrize("value", [{}, {"take": -1}, {"take": "x"}, {"take": 1, "takes": 2}])
+def test_one_take_alone_is_named_by_its_number(value: object) -> None:
+    [text] = mistakes_of(prompt="a fox", repeat=value)
+
+    assert text.endswith("or one take alone, counted from 0: {take: 3}.")
+
+
 @pytest.mark.parametrize(
     ("seed", "seeds"),
     [

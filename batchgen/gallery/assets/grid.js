@@ -107,6 +107,7 @@
 
   function release(cell) {
     cell.hidden = true;
+    cell.tile.rest();
     spare.push(cell);
   }
 

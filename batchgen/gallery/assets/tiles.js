@@ -50,6 +50,12 @@
       tile.title = store.promptOf(i);
       return tile.mark();
     };
+    // Its picture is let go, or every one that was ever seen stays in memory.
+    tile.rest = () => {
+      tile.shows = -1;
+      image.classList.remove("here");
+      image.removeAttribute("src");
+    };
     tile.mark = () => {
       const i = tile.shows;
       if (i < 0 || !store.here[i]) return;
