@@ -10,7 +10,7 @@ from batchgen.batch import Batch
 from batchgen.budget import ZERO
 from batchgen.gallery.item import Header, Item, Status
 from batchgen.gallery.snapshot import Snapshot
-from batchgen.job import Job, number_of
+from batchgen.job import Job
 from batchgen.ledger import Columns, LedgerRow
 from batchgen.manifest import Manifest
 from batchgen.standing import Standing, job_state
@@ -58,16 +58,15 @@ class Absent:
         columns = state.columns if state else Columns()
         record = self.snapshot.record
         sample = state.sample if state else ""
-        for place, job in enumerate(manifest.jobs(sample=sample or None), start=1):
+        for place, draft in enumerate(manifest.drafts(sample=sample or None), start=1):
             if not place % TOLD_EVERY:
                 watch(place)
-            number = number_of(job.job_id)
-            if record.mark_drawn(number):
+            if record.mark_drawn(draft.number):
                 continue
-            self._add(job.price_usd)
-            standing = record.jobs[number]
+            self._add(draft.price_usd)
+            standing = record.jobs[draft.number]
             if not standing.rows.images and not standing.rows.job_status:
-                yield self._item(job, standing, columns)
+                yield self._item(draft.make(), standing, columns)
 
     def _add(self, price_usd: Decimal | None) -> None:
         if price_usd is None or self.quoted_usd is None:
