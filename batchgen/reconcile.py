@@ -34,6 +34,7 @@ class Lost:
     Attributes:
         number: Of its job.
         at: When its intent was recorded, in UTC.
+        ended_at: When at the latest its POST was given up on; `at` if None.
         endpoint: Where it was sent.
         input: What was sent.
         account: The digest of the key that it was sent with.
@@ -46,7 +47,13 @@ class Lost:
     endpoint: str
     input: Mapping[str, Json]
     account: str
+    ended_at: datetime | None = None
     has_later_end: bool = False
+
+    @property
+    def shown_from(self) -> datetime:
+        """From when on the history is given its time: the service may have taken it that late."""
+        return self.at if self.ended_at is None else max(self.at, self.ended_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +177,9 @@ def _doubt(
     unknown_after: timedelta,
 ) -> str:
     """Return why it is not proved that a submission was not accepted; `""` if it is."""
-    age = now - lost.at
-    if age < unknown_after:
+    if now - lost.shown_from < unknown_after:
         return "the history may not show it yet"
-    if age >= HISTORY_KEPT:
+    if now - lost.at >= HISTORY_KEPT:
         return "it is older than what the history keeps"
     if not evidence.is_whole:
         return "the history could not be read whole"

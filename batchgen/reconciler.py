@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from batchgen.attempt import Request, job_from
+from batchgen.attempt import Request, job_from, parse_timestamp
 from batchgen.clock import Clock
 from batchgen.errors import QueueError, ReadError
 from batchgen.history import HistoryEntry
 from batchgen.job import Job, Json
 from batchgen.outcome import Completed, Failed, StillOpen, image_urls
 from batchgen.platform_client import PlatformClient
+from batchgen.queue_client import Timeouts
 from batchgen.reconcile import (
     CLOCK_SLACK,
     Evidence,
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 # What was sent a moment ago by a clock that is ahead of ours belongs to the history too.
 FUTURE = timedelta(hours=1)
+
+# A POST that has not ended by itself is given up on after so long.
+LONGEST_POST = timedelta(seconds=Timeouts().total_s)
 
 # The shortest time between two looks.
 SHORTEST_PAUSE = timedelta(seconds=1)
@@ -143,14 +147,20 @@ class Reconciler:
         if not self.resubmit or self.platform is None:
             return None
         now = self.clock.now()
-        sent = [self._lost(number).at for number in self.unknown]
+        sent = [self._lost(number).shown_from for number in self.unknown]
         youngest = max((at for at in sent if at <= now), default=None)
         if youngest is None:
             return None
         return max(0.0, (youngest + self.unknown_after - now).total_seconds())
 
     def _lost(self, number: int) -> Lost:
-        return lost_from(self.records.entry_at(self.records.record.jobs[number].started))
+        standing = self.records.record.jobs[number]
+        lost = lost_from(self.records.entry_at(standing.started))
+        if standing.state is not AttemptState.UNKNOWN:  # it is being settled this moment
+            return lost
+        # What a killed run was sending was noticed by the next one only; no POST takes that long.
+        noticed_at = parse_timestamp(self.records.entry_at(standing.last).at)
+        return replace(lost, ended_at=min(noticed_at, lost.at + LONGEST_POST))
 
     async def _verdicts(self, endpoint: str, group: list[Lost]) -> list[Verdict]:
         if self.platform is None:
@@ -217,7 +227,9 @@ class Reconciler:
     def _next_look(self, lost: Lost) -> datetime:
         """Return when to look again: as soon as a verdict is possible, then ever more rarely."""
         now = self.clock.now()
-        return max(lost.at + self.unknown_after, now + (now - lost.at), now + SHORTEST_PAUSE)
+        return max(
+            lost.shown_from + self.unknown_after, now + (now - lost.at), now + SHORTEST_PAUSE
+        )
 
     def _settled(self, number: int) -> None:
         self.unknown.discard(number)

@@ -190,6 +190,29 @@ async def test_the_history_may_show_it_late(tmp_path: Path) -> None:
         assert at.reconciler.said == {}
 
 
+async def test_the_history_has_its_time_from_when_the_post_was_given_up_on(tmp_path: Path) -> None:
+    patience = Timeouts(connect_s=20.0, answer_s=1.5, total_s=40.0)  # five minutes by this clock
+    async with scene(tmp_path, timeouts=patience, unknown_after_s=4 * MINUTE_S) as at:
+        at.queue.faults.script(on="submit", nth=1, do="hanging_reply")
+        at.queue.faults.script(on="run", nth=1, do="unlisted")  # for as long as this test lasts
+        at.shop.standing(FOX).drawn = True
+        began = at.time.monotonic()
+        assert isinstance(await at.shop.submit(FOX), Uncertain)
+        at.reconciler.unknown.add(number_of(FOX.job_id))
+        took_s = at.time.monotonic() - began
+
+        too_early = await at.reconciler.look()
+        said, wait = at.said(FOX), at.reconciler.next_chance_s()
+        await at.time.sleep(4 * MINUTE_S)
+        settled = await at.reconciler.look()
+
+    assert took_s > 4 * MINUTE_S, "a service that is slow to answer"
+    assert (too_early, said) == ([], "the history may not show it yet")
+    assert wait is not None
+    assert wait > 0
+    assert [one.request for one in settled] == [None]
+
+
 async def test_all_pages_are_read(tmp_path: Path) -> None:
     async with scene(tmp_path, seconds=0.0) as at:
         await at.lose(FOX, accepted=True)
@@ -410,6 +433,29 @@ async def test_a_run_waits_only_where_that_can_lead_to_something(
         await at.lose(FOX, accepted=False)
 
         assert (at.reconciler.next_chance_s() is not None) is chance
+
+
+async def test_what_is_being_settled_this_moment_keeps_nobody_from_asking_how_long(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as at:
+        await at.lose(FOX, accepted=True)
+        await at.time.sleep(5.0)
+        journal = at.shop.records.journal
+        append, may_write = journal.append, asyncio.Event()
+
+        async def append_late(cells: Sequence[str]) -> int:
+            await may_write.wait()
+            return await append(cells)
+
+        journal.append = append_late  # type: ignore[method-assign]  # a disk that takes its time
+        looking = asyncio.create_task(at.reconciler.look())
+        while at.shop.standing(FOX).state is not AttemptState.SUBMITTED:
+            await asyncio.sleep(0.005)
+
+        assert at.reconciler.next_chance_s() is not None
+        may_write.set()
+        assert len(await looking) == 1
 
 
 async def test_a_night_with_one_lost_answer_reads_the_history_ever_more_rarely(
