@@ -97,8 +97,7 @@ def _replay_journal(record: Record, path: Path) -> None:
             record.set_aside(number, standing)
         else:
             record.keep(number, standing)
-        record.first_at = record.first_at or entry.at
-        record.last_at = entry.at
+        usual.note_time(entry.at)
     usual.close()
     record.journal_end = reader.end
 

@@ -71,12 +71,10 @@ def count(standings: Iterable[Standing], *, retry: RetryRule, download: bool) ->
         download: Whether a further run would download.
     """
     tally = Tally()
-    alike: dict[int, Standing] = {}
-    times: Counter[int] = Counter()
-    for standing in standings:
-        alike[id(standing)] = standing
-        times[id(standing)] += 1
-    for key, standing in alike.items():
+    counted = list(standings)
+    times = Counter(map(id, counted))
+    # Most are shared by many jobs: each of them is looked at once.
+    for key, standing in {id(standing): standing for standing in counted}.items():
         step = next_step(standing, retry=retry, download=download)
         tally.add(standing, step, times=times[key])
     return tally

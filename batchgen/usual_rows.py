@@ -86,7 +86,7 @@ class UsualLedger:
     def takes(self, line: bytes, _start: int) -> bool:
         """Take a row into account, if it is one of the usual ones; say whether it is."""
         match = self._row.fullmatch(line)
-        if match is None or not is_text(line):
+        if match is None or not (line.isascii() or is_text(line)):
             return False
         found = match.groups()
         number = int(found[0].translate(_TO_HEX), 16)
@@ -166,21 +166,33 @@ class UsualJournal:
         """
         self._record = record
         self._reader = reader
+        self._jobs = record.jobs
+        self._places = record.places
         self._open: dict[int, _Open] = {}
         self._moves: dict[_Kind, _Move] = {}
+        self._last_at = b""
 
     def takes(self, line: bytes, start: int) -> bool:
         """Take a row into account, if it is one of the usual ones; say whether it is."""
         match = _JOURNAL_ROW.match(line)
-        if match is None or not _ends_well(line, match.end()):
+        if match is None:
+            return False
+        place = match.end()
+        if not _ends_well(line, place):
             return False
         at, job_id, attempt, state, cost = match.groups()
         number = int(job_id.translate(_TO_HEX), 16)
         before = self._open.get(number)
-        if (before is None) is not (state == b"submitting") or number in self._record.places:
+        if before is not None:
+            if state == b"submitting":
+                return False
+            standing: Standing | None = before.standing
+        elif state != b"submitting" or number in self._places:
             return False
-        standing = self._record.jobs.get(number) if before is None else before.standing
-        kind = (id(standing), state, attempt, cost, _tell(state, line, match.end()))
+        else:
+            standing = self._jobs.get(number)
+        told = b"-" if state == b"submitted" else _tell(state, line, place)
+        kind = (id(standing), state, attempt, cost, told)
         move = self._moves.get(kind) or self._work_out(kind, standing, line)
         if move is None:
             return False
@@ -188,13 +200,22 @@ class UsualJournal:
         if before is None:
             self._open[number] = _Open(move.after, start, start, b"", at)
         elif state == b"submitted":
-            before.standing, before.last, before.submitted_at, before.at = move.after, start, at, at
+            before.standing = move.after
+            before.last = start
+            before.submitted_at = before.at = at
         else:
             del self._open[number]
-            self._end(number, move, before, at, start)
-        self._record.first_at = self._record.first_at or at.decode()
-        self._record.last_at = at.decode()
+            self._jobs[number] = move.after
+            if move.waits:
+                self._places[number] = _place(before, at, start)
+        self._last_at = at
         return True
+
+    def note_time(self, at: str) -> None:
+        """Take note of the time of a row that was read cell by cell, in its turn."""
+        if not self._record.first_at:
+            self._record.first_at = at
+        self._last_at = at.encode()
 
     def give_back(self, number: int) -> None:
         """Give a job whose next row is not as usual its own standing in the record."""
@@ -211,6 +232,7 @@ class UsualJournal:
 
     def close(self) -> None:
         """Bring the record up to date."""
+        self._record.last_at = self._last_at.decode()
         for number in list(self._open):
             self.give_back(number)
         bill = self._record.bill
@@ -221,17 +243,6 @@ class UsualJournal:
             self._record.billed_usd += scratch.billed_usd * move.times
             self._record.foreseen_usd += scratch.foreseen_usd * move.times
             self._record.submitted += scratch.submitted * move.times
-
-    def _end(self, number: int, move: _Move, before: _Open, at: bytes, start: int) -> None:
-        self._record.jobs[number] = move.after
-        if move.waits:
-            place = Place(
-                started=before.started,
-                last=start,
-                submitted_at=before.submitted_at.decode(),
-                at=at.decode(),
-            )
-            self._record.places[number] = place.packed()
 
     def _work_out(self, kind: _Kind, standing: Standing | None, line: bytes) -> _Move | None:
         """Return what a row does, by the rules for all rows; None if it is not as usual."""
@@ -255,19 +266,29 @@ class UsualJournal:
             return None
         else:
             after = self._record.placeless(own)
+        if not self._record.first_at:
+            self._record.first_at = entry.at
         move = self._moves[kind] = _Move(after, scratch, waits)
         return move
 
 
 def is_text(line: bytes) -> bool:
     """Say whether bytes are UTF-8."""
-    if line.isascii():
-        return True
     try:
         line.decode()
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _place(before: _Open, at: bytes, start: int) -> int:
+    place = Place(
+        started=before.started,
+        last=start,
+        submitted_at=before.submitted_at.decode(),
+        at=at.decode(),
+    )
+    return place.packed()
 
 
 def _ends_well(line: bytes, place: int) -> bool:
@@ -276,18 +297,16 @@ def _ends_well(line: bytes, place: int) -> bool:
     In a quoted cell quotes stand in pairs. So all runs of them are even but the first, which
     opens it before a `{`, and the last, which closes it behind a `}`.
     """
-    if not is_text(line):
+    if not (line.isascii() or is_text(line)):
         return False
-    if place == len(line) - 1:
-        return True
-    quotes, pairs = line.count(b'"', place), line.count(b'""', place)
-    return line.endswith(b'}"\n') and quotes == 2 * pairs + 2 and b"\0" not in line
+    if line[-3:] != b'}"\n':
+        return place == len(line) - 1
+    is_paired = line.count(b'"', place) == 2 * line.count(b'""', place) + 2
+    return is_paired and b"\0" not in line
 
 
 def _tell(state: bytes, line: bytes, place: int) -> bytes:
-    """Return what of a row's `detail` decides what it does; nothing if that is not plain to see."""
-    if state == b"submitted":
-        return b"-"
+    """Return what of an intent or a result decides what it does; nothing if that is not plain."""
     if state == b"submitting":
         begin = line.rfind(_INTENT_BEGIN, place)
         end = line[begin:] if begin >= 0 else b""
