@@ -14,8 +14,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -26,6 +28,9 @@ csv.field_size_limit(2**31 - 1)
 
 # One write appends at most so many bytes, unless one row alone is larger.
 MAX_WRITE_BYTES = 4 * 1024 * 1024
+
+# Whoever looks at the last rows alone looks at so many bytes.
+LAST_BYTES = 2 * 1024 * 1024
 
 # A disk loses whole sectors, of at least so many bytes.
 SECTOR_BYTES = 512
@@ -110,18 +115,30 @@ class RowReader:
         """
         return self.but(lambda _line, _start: False)
 
-    def but(self, takes: Callable[[bytes, int], bool]) -> Iterator[Row]:
+    def rows_from(self, start: int) -> Iterator[Row]:
+        """Yield every whole row from a place on at which one begins, in bytes, as `__iter__` does.
+
+        Raises:
+            LedgerError: A row is damaged in a way that no crash explains.
+        """
+        return self.but(lambda _line, _start: False, start=start)
+
+    def but(
+        self, takes: Callable[[bytes, int], bool], *, start: int | None = None
+    ) -> Iterator[Row]:
         """Yield every whole row but those that somebody takes as they are, line by line.
 
         Args:
             takes: Told of each line that begins a row, and where it begins, in bytes. It takes
                 only what is a whole row of this file beyond doubt.
+            start: Where the first one begins, in bytes; None for the first behind the header.
 
         Raises:
             LedgerError: A row is damaged in a way that no crash explains.
         """
         with self._open(buffering=_PIECE_BYTES) as file:
-            start = len(next(_records(file, 0), (0, b""))[1])
+            if start is None:
+                start = len(next(_records(file, 0), (0, b""))[1])
             self.end = start
             file.seek(start)
             for line in file:
@@ -216,6 +233,37 @@ class RowReader:
                     return True
             line = tail.find(b"\n", line) + 1
         return False
+
+
+def last_rows(path: Path, *, first_cell: re.Pattern[bytes], width: int) -> Iterator[list[str]]:
+    """Yield the cells of a file's last rows, of a few thousand at the most.
+
+    They are found by what they begin with, so what a prompt holds may rarely be taken for one: they
+    are good for estimates.
+
+    Args:
+        path: The file; a torn tail is ignored.
+        first_cell: What the first cell of every row looks like.
+        width: How many cells a row has.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - LAST_BYTES))
+        tail = file.read()
+    begins = re.compile(rb"^" + first_cell.pattern, re.MULTILINE)
+    starts = [match.start() for match in begins.finditer(tail)]
+    for start, end in pairwise([*starts, len(tail)]):
+        cells = _cells(tail[start:end])
+        if len(cells) == width:
+            yield cells
+
+
+def _cells(record: bytes) -> list[str]:
+    """Return the cells of a row; none where it is torn."""
+    with suppress(csv.Error):
+        if record.endswith(b"\n"):
+            return next(csv.reader([record.decode(errors="replace")], strict=True), [])
+    return []
 
 
 def is_piece(content: bytes, header: str) -> bool:

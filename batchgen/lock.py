@@ -154,6 +154,6 @@ def _describe(folder: Path, holder: Holder | None) -> str:
         who = f"process {holder.pid} on {holder.host} since {holder.started_at}"
     return (
         f"{folder} is being run by {who}.\n"
-        f"  Look:  batchgen status {folder.name}      "
+        f"  Look:  batchgen status {folder.name} --watch      "
         f"Stop it:  batchgen cancel {folder.name} --keep-open"
     )

@@ -105,8 +105,8 @@ class Moment:
         share = self.progress.done / max(self._total, 1)
         # Not done is never shown as done.
         percent = f"{min(int(share * 100), 99) if share < 1 else 100:3}%"
-        gauge = f"|{_gauge(share, bar, marks)}| " if bar else "  "
-        return f"{self.name} {percent}{gauge}"
+        drawn = f"|{gauge(share, bar, marks)}| " if bar else "  "
+        return f"{self.name} {percent}{drawn}"
 
     def _money(self) -> str:
         spent, limit = self.bill.spent_usd, self.bill.limit_usd
@@ -149,7 +149,14 @@ def _counted(number: int, name: str) -> str:
     return f"  {number:,} {name}" if number else ""
 
 
-def _gauge(share: float, width: int, marks: str) -> str:
+def gauge(share: float, width: int, marks: str) -> str:
+    """Return a bar of so many characters, filled as far as a share of 1 says.
+
+    Args:
+        share: From 0 to 1.
+        width: In characters.
+        marks: What it is drawn with, from empty to full.
+    """
     steps = len(marks) - 1
     filled = int(share * width * steps)
     full, part = divmod(filled, steps)

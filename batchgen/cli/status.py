@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ from batchgen.cli.failure import answering
 from batchgen.cli.next_command import next_command
 from batchgen.cli.options import jobs_dir_option, json_option
 from batchgen.cli.talk import give, say
-from batchgen.errors import BatchgenError
+from batchgen.errors import BatchgenError, UsageError
 from batchgen.job import Json
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ HELP = """Show where a batch stands: its counts, its bill, its failures, and wha
     batchgen status portraits             one batch at length
     batchgen status portraits --failed    its failed jobs, with prompts and reasons
     batchgen status portraits --json      for a script
+    batchgen status portraits --watch     while a run goes on: counts, bill, speed, failures
 
 Nothing is changed, and a run that is going on is not disturbed. What is spent is summed from
 requests.csv: as the service billed it, beside what was estimated, and by the price table where it
 did not say. Jobs that an edited manifest no longer has are counted apart, as former.
+
+--watch draws one batch anew every second, until Ctrl-C; each time it reads only what was written
+since. Where stdout is no terminal it writes a line of key=value pairs every minute instead, and
+ends with the run.
 
 Exit codes: 0 nothing needs you, 1 a job is failed, undelivered or unknown, 2 there is no such
 batch, or its files cannot be trusted. What is open or not sent yet is no finding.
@@ -45,16 +50,42 @@ MANY = 50_000
 @click.command("status", help=HELP, short_help="Show counts, spend and failures of batches.")
 @click.argument("batch", required=False)
 @click.option("--failed", is_flag=True, help="List the failed jobs by type, with their reasons.")
+@click.option("--watch", "watched", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="With --watch: how often (1 on a terminal, 60 in a log).",
+)
 @json_option
 @jobs_dir_option
 @click.pass_context
-def command(
-    ctx: click.Context, /, *, batch: str | None, failed: bool, as_json: bool, jobs_dir: Path
-) -> None:
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Look; the help says what is shown."""
+    batch, failed, as_json = given["batch"], given["failed"], given["as_json"]
+    jobs_dir = given["jobs_dir"]
+    if given["watched"] or given["interval"] is not None:
+        ctx.exit(_watch(as_json=as_json, given=given))
     if batch is None:
         ctx.exit(_show_all(as_json=as_json, failed=failed, jobs_dir=jobs_dir))
     ctx.exit(_show_one(as_json=as_json, reference=batch, failed=failed, jobs_dir=jobs_dir))
+
+
+@answering
+def _watch(*, as_json: bool, given: dict[str, Any]) -> int:
+    from batchgen.batch import find_batch  # noqa: PLC0415 - slow to import
+    from batchgen.cli.watch import watch  # noqa: PLC0415 - slow to import
+
+    if not given["watched"]:
+        raise UsageError("--interval goes with --watch")
+    if as_json or given["failed"]:
+        raise UsageError(f"--watch and {'--json' if as_json else '--failed'} do not go together")
+    if given["batch"] is None:
+        raise UsageError("--watch takes one batch: name it")
+    jobs_dir = given["jobs_dir"]
+    batch = find_batch(given["batch"], jobs_dir=jobs_dir)
+    more = next_command("status", batch.folder, jobs_dir=jobs_dir)
+    return watch(batch, interval_s=given["interval"], next_command=more)
 
 
 @answering

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 from batchgen.attempt import parse_timestamp
+from batchgen.csv_file import last_rows
 from batchgen.ledger import LEDGER_FIRST_CELL
-
-# Only the last rows are looked at, in bytes: a few thousand of them say as much as a million.
-LOOKED_AT_BYTES = 2 * 1024 * 1024
 
 # A longer silence than this ends one run and begins another.
 SILENCE = timedelta(minutes=10)
 
 # Fewer images than this say nothing about the next thousand.
 LEAST_IMAGES = 10
-
-_ROW_START = re.compile(rb"^" + LEDGER_FIRST_CELL.pattern, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +40,8 @@ def look_back(ledger: Path, *, columns: Sequence[str]) -> Past:
     """
     if not columns:
         return Past()
-    rows = [dict(zip(columns, cells, strict=True)) for cells in _last_rows(ledger, len(columns))]
+    last = last_rows(ledger, first_cell=LEDGER_FIRST_CELL, width=len(columns))
+    rows = [dict(zip(columns, cells, strict=True)) for cells in last]
     saved = [row for row in rows if row["status"] == "succeeded" and row["bytes"].isdigit()]
     if not saved:
         return Past()
@@ -56,27 +49,6 @@ def look_back(ledger: Path, *, columns: Sequence[str]) -> Past:
         image_bytes=sum(int(row["bytes"]) for row in saved) / len(saved),
         per_minute=_per_minute([row["finished_at"] for row in saved]),
     )
-
-
-def _last_rows(ledger: Path, width: int) -> Iterator[list[str]]:
-    """Yield the cells of the last rows: they are found by what they begin with."""
-    with ledger.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - LOOKED_AT_BYTES))
-        tail = file.read()
-    starts = [match.start() for match in _ROW_START.finditer(tail)]
-    for start, end in pairwise([*starts, len(tail)]):
-        cells = _cells(tail[start:end])
-        if len(cells) == width:
-            yield cells
-
-
-def _cells(record: bytes) -> list[str]:
-    """Return the cells of a row; none where it is torn."""
-    with suppress(csv.Error):
-        if record.endswith(b"\n"):
-            return next(csv.reader([record.decode(errors="replace")], strict=True), [])
-    return []
 
 
 def _per_minute(times: Sequence[str]) -> float | None:

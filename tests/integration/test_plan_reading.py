@@ -11,7 +11,7 @@ import pytest
 from support.plans import make_job
 
 from batchgen.batch import Batch
-from batchgen.csv_file import format_row
+from batchgen.csv_file import LAST_BYTES, format_row
 from batchgen.job import number_of
 from batchgen.launch import Selection
 from batchgen.ledger import Columns, LedgerRow
@@ -20,7 +20,7 @@ from batchgen.planning import make_plan
 from batchgen.planning.changes import changed_keys, is_edited
 from batchgen.planning.disk import free_bytes
 from batchgen.planning.neighbours import Neighbour, find_neighbours
-from batchgen.planning.past import LOOKED_AT_BYTES, Past, look_back
+from batchgen.planning.past import Past, look_back
 from batchgen.settings import RunSettings
 
 COLUMNS = Columns(variables=("animal",))
@@ -81,7 +81,7 @@ def test_only_the_end_of_a_long_ledger_is_read(tmp_path: Path) -> None:
     old = [saved(f"{long}{number}", minute=0, size=9) for number in range(200)]
     new = [saved(f"b{number}", minute=number, size=1000) for number in range(100)]
     write_ledger(tmp_path / "ledger.csv", old + new)
-    assert (tmp_path / "ledger.csv").stat().st_size > LOOKED_AT_BYTES
+    assert (tmp_path / "ledger.csv").stat().st_size > LAST_BYTES
 
     past = look_back(tmp_path / "ledger.csv", columns=COLUMNS.header)
 
