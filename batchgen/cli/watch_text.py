@@ -55,7 +55,7 @@ def draw(figures: Figures, *, screen: Screen, now: datetime, foot: str) -> list[
     head = [*_head(figures, room, now), "", *_progress(figures, screen, now)]
     head += [*_money(figures, room), *_speed(figures, screen, now), *_latency(figures, room)]
     tail = ["", foot]
-    kinds = max(1, min(MOST_KINDS, screen.rows - len(head) - len(tail) - 1))
+    kinds = max(1, min(MOST_KINDS, screen.rows - len(head) - len(tail) - 2))
     lines = [*head, *_failures(figures, room, kinds), *tail]
     shown = [cut(line, room) for line in lines[: max(1, screen.rows - 1)]]
     if screen.has_colour and shown:
