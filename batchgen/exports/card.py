@@ -69,7 +69,7 @@ def write_card(exported: Exported, census: Census, loading: Loading, made: Made)
         *_money(census),
         *_left_out(exported),
         *_missing(exported),
-        *_columns(loading),
+        *_columns(exported),
     ]
     return "\n".join(blocks).rstrip() + "\n"
 
@@ -180,8 +180,8 @@ def _missing(exported: Exported) -> Iterator[str]:
     yield from _rows(("why", "images"), exported.holes.most_common())
 
 
-def _columns(loading: Loading) -> Iterator[str]:
-    for warning in loading.warnings:
+def _columns(exported: Exported) -> Iterator[str]:
+    for warning in exported.warnings:
         yield f"Note: {warning}."
         yield ""
     yield "## Columns"

@@ -104,6 +104,7 @@ def lay_out(
     ledger: Sequence[str],
     *,
     taken: Sequence[str],
+    endings: tuple[str, ...] = (),
     copies: Sequence[Copy] = (),
     has_caption: bool = False,
     is_resized: bool = False,
@@ -113,6 +114,7 @@ def lay_out(
     Args:
         ledger: The ledger's columns.
         taken: Names that the format needs for itself.
+        endings: Names that end so mean something else in it; they get a `_` behind.
         copies: Columns that are exported under another name, too.
         has_caption: Whether captions are rendered.
         is_resized: Whether images are made smaller.
@@ -127,7 +129,8 @@ def lay_out(
     copied = [_copied(copy, known) for copy in copies]
     _refuse_doubles(copied, {*taken, *known})
     names = {*taken, *(column.name for column in (*copied, *before, *behind))}
-    own = [replace(column, name=_free(column.name, names, ledger)) for column in own]
+    renamed = {name: f"{name}_" if name.endswith(endings) else name for name in ledger}
+    own = [replace(column, name=_free(renamed[column.source], names, ledger)) for column in own]
     return (*copied, *before, *own, *behind)
 
 

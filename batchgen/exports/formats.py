@@ -43,6 +43,7 @@ class Format:
         places_files: Whether each image is a file of its own, which may be a link.
         names_files: Whether files are called as the batch, or `--name`, has them.
         taken: Columns that it fills in itself.
+        endings: What no other column's name may end with in it.
         package: What has to be there to write it, or `""`.
         limits: What it can hold; None where that is no matter.
     """
@@ -53,6 +54,7 @@ class Format:
     places_files: bool = False
     names_files: bool = False
     taken: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     package: str = ""
     limits: Limits | None = None
 
@@ -90,7 +92,8 @@ FORMATS = {
             name="imagefolder",
             make=_image_folder,
             places_files=True,
-            taken=(FILE_NAME, IMAGE),
+            taken=(FILE_NAME, "file_names", IMAGE),
+            endings=("_file_name", "_file_names"),  # `datasets` takes such cells for paths
         ),
         Format(name="parquet", make=_parquet, taken=(IMAGE,), package="pyarrow"),
         Format(name="webdataset", make=_web_dataset),

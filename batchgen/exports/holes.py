@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batchgen.batch import Batch
+from batchgen.batch_state import BatchState
 from batchgen.csv_file import format_row
 from batchgen.exports.intake import Intake
 from batchgen.job import Job, number_of
 from batchgen.ledger import HEAD, TAIL, Columns, LedgerRow
+from batchgen.manifest import Manifest
 from batchgen.picks import ImageKey, Verdict
 from batchgen.record import Record
 from batchgen.standing import NO_ROWS, Standing, job_state
@@ -147,7 +148,8 @@ def _reason(job: Job, standing: Standing) -> tuple[str, str]:
 
 
 def find_holes(
-    batch: Batch,
+    manifest: Manifest,
+    state: BatchState | None,
     intake: Intake,
     holes: HoleList,
     *,
@@ -158,16 +160,15 @@ def find_holes(
     Where images were picked, only those are asked for.
 
     Args:
-        batch: The batch.
+        manifest: The batch's, as it is now.
+        state: What the batch keeps.
         intake: What is exported of it.
         holes: Takes what is found.
         watch: Told how many jobs were drawn.
     """
-    state = batch.state
-    if state is None or state.frozen is None:
+    if state is None:
         return
     standings = intake.source.standings
-    manifest = batch.load_frozen()
     for place, job in enumerate(manifest.jobs(sample=state.sample or None), start=1):
         watch(place)
         if standings.mark_drawn(number_of(job.job_id)) or intake.only_picked:

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from batchgen.errors import UsageError
 from batchgen.exports.columns import find_column
 from batchgen.exports.options import ExportOptions
 from batchgen.exports.selection import Selection, parse_where
 from batchgen.exports.source import Source
-from batchgen.exports.splits import Grouping, Takes
+from batchgen.exports.splits import Grouping, take_grouping
+from batchgen.manifest import Manifest
 from batchgen.scalar import listed
 
 # So many values of a column are kept, to be named where one that was asked for is not among them.
 MOST_KEPT = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What the first reading tells.
-
-    Attributes:
-        rows: Rows that are exported, unless their images say otherwise.
-        grouping: What stays in one split.
-    """
-
-    rows: int
-    grouping: Grouping
 
 
 class Intake:
@@ -37,10 +24,17 @@ class Intake:
         source: The ledger.
         selection: Which of its rows are asked for.
         only_picked: Whether images were picked, so that no other is wanted.
+        grouping: What stays in one split.
+        rows: Rows that are exported, unless their images say otherwise; 0 until they are counted.
     """
 
-    def __init__(self, source: Source, options: ExportOptions) -> None:
+    def __init__(self, source: Source, options: ExportOptions, manifest: Manifest) -> None:
         """Read what is asked for.
+
+        Args:
+            source: The ledger.
+            options: What is wanted of it.
+            manifest: The batch's, as it is now.
 
         Raises:
             UsageError: An option names a column that is not there.
@@ -53,10 +47,15 @@ class Intake:
         )
         self.only_picked = self.selection.has_picked
         self._limits = options.format.limits
-        self._is_split = bool(options.splits.parts)
-        self._group_by = tuple(
-            find_column(name, source.columns, option="--group-by") for name in options.group_by
-        )
+        self.rows = 0
+        self.grouping = take_grouping(source.columns, manifest)
+        if options.group_by:
+            self.grouping = Grouping(
+                columns=tuple(
+                    find_column(name, source.columns, option="--group-by")
+                    for name in options.group_by
+                )
+            )
 
     def records(self) -> Iterator[dict[str, str]]:
         """Yield the rows that are asked for: column → cell."""
@@ -64,7 +63,7 @@ class Intake:
             if self.selection.takes(row.record, only_picked=self.only_picked):
                 yield row.record
 
-    def count(self, watch: Callable[[int], None]) -> Counted:
+    def count(self, watch: Callable[[int], None]) -> None:
         """Read all rows once.
 
         Args:
@@ -75,21 +74,15 @@ class Intake:
             ExportError: They do not fit into the format.
         """
         limits = self._limits
-        takes = Takes(self.source.columns) if self._is_split and not self._group_by else None
-        rows = 0
         for record in self.records():
-            rows += 1
-            watch(rows)
+            self.rows += 1
+            watch(self.rows)
             if limits is not None:
-                limits.check_rows(rows)
+                limits.check_rows(self.rows)
                 for name, text in record.items():
-                    limits.check_text(text, row=rows, column=name)
-            if takes is not None:
-                takes.note(record)
-        if not rows:
+                    limits.check_text(text, row=self.rows, column=name)
+        if not self.rows:
             raise UsageError(self._nothing())
-        grouping = Grouping(columns=self._group_by) if takes is None else takes.grouping
-        return Counted(rows=rows, grouping=grouping)
 
     def _nothing(self) -> str:
         """Return why there is nothing to export."""

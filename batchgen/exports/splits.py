@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from batchgen.errors import UsageError
-from batchgen.ledger import HEAD, TAIL
+from batchgen.ledger import FIXED
+from batchgen.manifest import Manifest
 
 # What everything is in where nothing is split, as loaders call it.
 WHOLE = "train"
@@ -97,42 +98,17 @@ class Grouping:
         return [record[name] for name in self.columns]
 
 
-class Takes:
-    """Learns from the rows by which columns takes of one combination are told from others.
+def take_grouping(columns: Sequence[str], manifest: Manifest) -> Grouping:
+    """Return what keeps all takes of one combination together.
 
-    Parameters and variables tell combinations apart, and so does the prompt, unless it is
-    rendered with the take. It is where one combination, by the others, has two prompts in one
-    take: then the prompt is what varies, and not the take.
+    Parameters, variables and prompt tell combinations apart; a prompt that is rendered with the
+    take does not.
+
+    Args:
+        columns: The ledger's.
+        manifest: The batch's, as it is now.
     """
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        """Know nothing yet.
-
-        Args:
-            columns: The ledger's.
-        """
-        self._settings = tuple(
-            name for name in columns if name == "endpoint" or name not in (*HEAD, *TAIL)
-        )
-        self._prompts: dict[bytes, bytes] = {}
-        self._prompt_varies = False
-
-    def note(self, record: Mapping[str, str]) -> None:
-        """Take note of a row."""
-        if self._prompt_varies:
-            return
-        key = _digest([*(record[name] for name in self._settings), record["repeat"]])
-        prompt = _digest([record["prompt"]])
-        self._prompt_varies = self._prompts.setdefault(key, prompt) != prompt
-        if self._prompt_varies:
-            self._prompts.clear()
-
-    @property
-    def grouping(self) -> Grouping:
-        """What keeps all takes of one combination together."""
-        prompt = ("prompt",) if self._prompt_varies else ()
-        return Grouping(columns=(*self._settings, *prompt))
-
-
-def _digest(texts: Sequence[str]) -> bytes:
-    return hashlib.blake2b("\x1f".join(texts).encode(errors="replace"), digest_size=8).digest()
+    settings = tuple(name for name in columns if name == "endpoint" or name not in FIXED)
+    prompts = (block.maker.prompt for block in manifest.blocks)
+    names_take = any(prompt is not None and "repeat" in prompt.variables for prompt in prompts)
+    return Grouping(columns=settings if names_take else (*settings, "prompt"))

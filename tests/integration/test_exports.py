@@ -243,6 +243,16 @@ def test_a_group_never_sits_in_two_splits(shop: Shop) -> None:
     assert set(table["split"]) == {"train", "test"}
 
 
+def test_a_split_that_stays_empty_is_said(shop: Shop) -> None:
+    options: dict[str, Any] = {"splits": parse_splits("train=0.9999,test=0.0001")}
+    exported = shop.export("imagefolder", "lean", metadata="jsonl", group_by=("style",), **options)
+
+    assert exported.splits == {"train": len(shop.made), "test": 0}
+    assert any("the split test is empty" in warning for warning in exported.warnings)
+    card = huggingface_hub.DatasetCard.load(shop.path("lean", "README.md")).data.to_dict()
+    assert [one["split"] for one in card["configs"][0]["data_files"]] == ["train"]
+
+
 def test_shards_are_bounded_and_row_groups_small_enough_to_stream(
     shop: Shop, loaded: dict[str, Any]
 ) -> None:

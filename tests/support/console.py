@@ -114,6 +114,9 @@ class Terminal:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.folder),
             "PYTHONUTF8": "1",
+            # Loaders look at what is on this disk, and draw no bars.
+            "HF_HUB_OFFLINE": "1",
+            "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         }
 
     def run(self, call: Call) -> str:

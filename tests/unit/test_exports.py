@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+import batchgen
 from batchgen.cli import export_options
 from batchgen.errors import ExportError, UsageError
 from batchgen.exports import (
@@ -30,9 +30,9 @@ from batchgen.exports.likeness import find_near, find_same
 from batchgen.exports.limits import XLSX
 from batchgen.exports.picture import Resize
 from batchgen.exports.selection import parse_where
-from batchgen.exports.splits import Takes
+from batchgen.exports.splits import take_grouping
 from batchgen.exports.wording import Wording
-from batchgen.ledger import HEAD, TAIL
+from batchgen.ledger import HEAD, TAIL, Columns, LedgerRow
 
 LEDGER = (*HEAD, "aspect_ratio", "style", "animal.name", "animal.home", *TAIL)
 
@@ -148,28 +148,31 @@ class TestSplits:
         ]
         assert moved == []
 
-    def test_takes_of_one_combination_have_one_key(self) -> None:
-        takes = Takes(LEDGER)
-        rows = [
-            record(prompt=f"a fox, take {take}", style="ink", repeat=str(take), seed=str(take))
-            for take in range(3)
-        ]
-        for row in rows:
-            takes.note(row)
+    @pytest.mark.parametrize(
+        ("prompt", "rows", "expected"),
+        [
+            pytest.param(
+                "{{ style }}", ["ink", "oil"], 2, id="the prompt is the same in each take"
+            ),
+            pytest.param("{{ style }} {{ repeat }}", ["ink", "oil"], 2, id="it names the take"),
+            pytest.param(None, ["ink", "oil"], 2, id="it is all that tells rows apart"),
+        ],
+    )
+    def test_takes_of_one_combination_have_one_key(
+        self, prompt: str | None, rows: list[str], expected: int
+    ) -> None:
+        told = {"prompt": prompt, "grid": {"style": rows}} if prompt else {"grid": {"prompt": rows}}
+        manifest = batchgen.load_manifest({"batch": "b", "repeat": 3, **told})
+        columns = Columns(parameters=manifest.parameters, variables=manifest.variables)
+        grouping = take_grouping(columns.header, manifest)
 
-        assert len({tuple(takes.grouping.key(row)) for row in rows}) == 1
+        jobs = [LedgerRow(job=job, status="succeeded").cells(columns) for job in manifest.jobs()]
+        keys = {
+            tuple(grouping.key(dict(zip(columns.header, cells, strict=True)))) for cells in jobs
+        }
 
-    def test_prompts_tell_rows_apart_that_have_nothing_else(self) -> None:
-        takes = Takes(LEDGER)
-        rows = [
-            record(prompt=prompt, repeat=str(take), seed=str(take))
-            for prompt, take in itertools.product(("a fox", "an owl"), range(3))
-        ]
-        for row in rows:
-            takes.note(row)
-
-        keys = {tuple(takes.grouping.key(row)): row["prompt"] for row in rows}
-        assert sorted(keys.values()) == ["a fox", "an owl"]
+        assert len(jobs) == 6
+        assert len(keys) == expected
 
 
 class TestColumns:
@@ -208,6 +211,11 @@ class TestColumns:
         assert by_source["blank"] == "var.var.blank"
         assert by_source["var.blank"] == "var.blank"
         assert len({column.name for column in columns}) == len(columns)
+
+    def test_a_name_that_a_loader_would_take_for_a_path_gets_another(self) -> None:
+        columns = lay_out((*HEAD, "logo_file_name", *TAIL), taken=(), endings=("_file_name",))
+
+        assert {"logo_file_name_"} == {one.name for one in columns if "logo" in one.name}
 
     @pytest.mark.parametrize("name", ["prompt", "image", "blank", "text"])
     def test_a_copy_takes_no_name_that_is_there(self, name: str) -> None:
