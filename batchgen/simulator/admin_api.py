@@ -69,6 +69,7 @@ class AdminApi:
                 "input": request.input,
                 "status": request.phase,
                 "ending": request.ending,
+                "images": self._service.images_of(request),
                 "marks": [*sorted(request.marks)],
                 "result_reads": request.result_reads,
             }

@@ -207,8 +207,11 @@ class Service:
 
     def images_made(self) -> int:
         """Return how many images all requests that have ended have made."""
-        ended = (request for request in self.requests if request.ended_at is not None)
-        return sum(self.outcome(request).images for request in ended)
+        return sum(self.images_of(request) for request in self.requests)
+
+    def images_of(self, request: Request) -> int:
+        """Return how many images a request has made by now."""
+        return 0 if request.ended_at is None else self.outcome(request).images
 
     def _remember(self, request: Request) -> None:
         self._requests[request.request_id] = request

@@ -168,7 +168,7 @@ def measure(
 def judge(files: Files, queue: SimulatedQueue, prompts: list[str], *, seconds: float) -> Outcome:
     """Compare what was billed with what is whole on disk."""
     counts = queue.counts()
-    paid = {request["input"]["prompt"] for request in queue.requests()}
+    paid = {one["input"]["prompt"] for one in queue.requests() if one["images"]}
     here = {prompt: files(prompt) for prompt in prompts}
     whole = {prompt for prompt, path in here.items() if path is not None and is_whole(path)}
     return Outcome(
