@@ -135,7 +135,7 @@ def judge(failure: Failure, *, status: Status, before: Failure | None) -> Failed
     )
     if failure.http >= 500:
         believed = is_named and is_same
-    elif failure.is_json or is_named:
+    elif failure.is_own or is_named:
         believed = bool(failure.error_type) or is_same
     else:
         believed = False

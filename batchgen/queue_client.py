@@ -337,7 +337,7 @@ class QueueClient:
             http=http,
             error_type=answer.error_type,
             message=answer.message,
-            is_json=body is not None,
+            is_own=body is not None and ("detail" in body or answer.is_from_service),
             retryable=answer.retryable,
             units=answer.billable_units,
         )

@@ -124,7 +124,8 @@ class Recovery:
         return Stop(
             cause=Cause.ACCOUNT,
             text="these requests belong to another account: this key does not find them",
-            mend="use the key that sent them",
+            mend="use the key that sent them (one that nobody knows any more is given up with "
+            f"batchgen reconcile BATCH --give-up {foreign.job.job_id})",
         )
 
     def _open_requests(self, standings: list[Standing]) -> list[OpenRequest]:

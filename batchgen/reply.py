@@ -74,7 +74,8 @@ class Failure:
         http: The status code.
         error_type: The service's word for it, or `""`.
         message: Its text, on one line, or `""`.
-        is_json: Whether the answer was a JSON object, as the service's own are.
+        is_own: Whether the service itself speaks: a JSON object with a `detail`, or one that bears
+            its request id. What a proxy says may be JSON as well.
         retryable: What its headers say of trying again.
         units: What the service charges for, or None where it does not say.
     """
@@ -82,7 +83,7 @@ class Failure:
     http: int
     error_type: str
     message: str
-    is_json: bool = True
+    is_own: bool = True
     retryable: bool | None = None
     units: Decimal | None = None
 

@@ -621,13 +621,24 @@ async def test_a_result_that_is_an_error_keeps_its_kind(
     found = await client.result(ENDPOINT, REQUEST)
 
     assert isinstance(found, Failure)
-    assert (found.http, found.error_type, found.retryable, found.is_json) == (
+    assert (found.http, found.error_type, found.retryable, found.is_own) == (
         sample.http,
         error_type,
         retryable,
         sample.body is not None,
     )
     assert "a prompt that was refused" not in found.message
+
+
+async def test_an_error_that_a_proxy_words_as_json_is_not_the_services_own(
+    answers: Answers, client: QueueClient
+) -> None:
+    answers.add("GET", RESULT_URL, 451, {"message": "blocked by your provider"})
+
+    found = await client.result(ENDPOINT, REQUEST)
+
+    assert isinstance(found, Failure)
+    assert not found.is_own
 
 
 async def test_a_result_that_says_failed_is_an_error_whatever_its_code(

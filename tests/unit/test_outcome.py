@@ -22,13 +22,13 @@ QUIET = Status(state="COMPLETED")
 NAMED = Status(state="COMPLETED", error="the runner is gone", error_type="runner_disconnected")
 ONLY_A_TEXT = Status(state="COMPLETED", error="it did not work")
 
-NGINX_502 = Failure(http=502, error_type="", message="502 Bad Gateway", is_json=False)
+NGINX_502 = Failure(http=502, error_type="", message="502 Bad Gateway", is_own=False)
 BARE_500 = Failure(http=500, error_type="", message="Internal Server Error")
 TYPED_500 = Failure(http=500, error_type="internal_server_error", message="Internal server error")
 TYPED_504 = Failure(http=504, error_type="generation_timeout", message="late")
 REFUSAL = Failure(http=422, error_type="content_policy_violation", message="flagged")
 BARE_422 = Failure(http=422, error_type="", message="no")
-HTML_413 = Failure(http=413, error_type="", message="too large", is_json=False)
+HTML_413 = Failure(http=413, error_type="", message="too large", is_own=False)
 
 
 @pytest.mark.parametrize(
