@@ -80,7 +80,8 @@ def make_plan(
     former = Left() if selection.redo else sum_up_former(record, manifest, selection)
     past = look_back(batch.ledger_path, columns=record.ledger_columns)
     room = estimate_room(census.piles, folder=batch.folder, image_bytes=past.image_bytes, free=free)
-    note = manifest.sample_note(selection.sample) if selection.sample else ""
+    is_part = bool(selection.sample) and not selection.redo
+    note = manifest.sample_note(selection.sample) if is_part else ""
     findings = Findings(
         census=census,
         bill=record.bill,

@@ -18,6 +18,7 @@ from support.pages import ROOT, Block, anchors, blocks, links, pages
 import batchgen
 from batchgen.cli.app import COMMANDS, app
 from batchgen.ledger import HEAD, TAIL
+from batchgen.redo_file import REDO_COLUMNS
 from batchgen.settings import OPTIONS
 from batchgen.state import AttemptState
 
@@ -184,7 +185,7 @@ def test_a_command_on_a_page_exists_with_all_its_options(block: Block) -> None:
 def test_the_ledgers_page_has_every_column_and_every_state() -> None:
     page = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
 
-    for name in (*HEAD, *TAIL, *AttemptState):
+    for name in (*HEAD, *TAIL, *AttemptState, *REDO_COLUMNS):
         assert f"`{name}`" in page, name
 
 

@@ -13,6 +13,8 @@ import pytest
 from support.command import COMMAND, PATIENCE_S, Desk
 from support.simulated_queue import KEY, SimulatedQueue
 
+from batchgen.batch import Batch
+
 ANIMALS = """\
 batch: animals
 prompt: "a {{ animal }} in {{ home }}"
@@ -184,6 +186,51 @@ def test_what_is_ordered_counts_everywhere(desk: Desk) -> None:
     assert verified.code == 0, verified.out
     assert (rest["jobs"], rest["succeeded"], rest["submitted"]) == (2, 2, 1)
     assert (resumed["jobs"], resumed["succeeded"], resumed["submitted"]) == (6, 6, 0)
+
+
+def test_a_batch_that_was_run_with_a_sample_stays_inside_it(
+    desk: Desk, bought: Callable[[], int]
+) -> None:
+    desk.write("part.yaml", ANIMALS.replace("animals", "part"))
+    desk.call("run", "part.yaml", "--sample", "2")
+
+    planned = desk.call("redo", "part", "--where", "endpoint=fal-ai/nano-banana-2", "-n")
+    made = desk.call("redo", "part", "--where", "endpoint=fal-ai/nano-banana-2", "--json")
+    status = desk.call("status", "part", "--json").document
+
+    assert planned.code == 0, planned.err
+    assert "2 jobs once more" in planned.out
+    assert "left out" in planned.out
+    assert (made.document["jobs"], made.document["succeeded"]) == (2, 2)
+    assert len(made.document["left_out"]["not made"]) == 2
+    assert (status["sample"], status["jobs"], status["succeeded"]) == ("2", 4, 4)
+    assert bought() == 4
+
+
+def test_a_job_of_several_images_is_made_once_more_as_a_whole_and_that_is_said(desk: Desk) -> None:
+    text = ANIMALS.replace("animals", "trios").replace("0.5K}", "0.5K, num_images: 3}")
+    desk.write("trios.yaml", text)
+    desk.call("run", "trios.yaml", "--limit", "1")
+    path = desk.folder / "jobs" / "trios" / "ledger.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        row = next(iter(csv.DictReader(file)))
+    reject(desk, row)
+
+    said = desk.call("redo", "trios", "--rejected", "picks.csv")
+
+    assert said.code == 0, said.err
+    assert "1 job once more, 3 images" in said.err
+    assert "1 job asks for more than one: all of them are made once more" in said.err
+
+
+def test_while_another_process_has_the_batch_nothing_is_ordered(desk: Desk) -> None:
+    batch = Batch(desk.folder / "jobs" / "animals")
+    with batch.lock():
+        said = desk.call("redo", "animals", "--where", "animal=fox")
+
+    assert said.code == 4
+    assert "is being run by process" in said.err
+    assert not redo_csv(desk).exists()
 
 
 @pytest.mark.parametrize(
