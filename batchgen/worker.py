@@ -155,6 +155,7 @@ class Worker:
         waiting: The ids of requests that the service has not begun yet, and how many others are
             before each, where it says so.
         strange: States that nobody knew, to tell of each once.
+        open: The ids of requests that are being followed, or are about to be.
     """
 
     client: QueueClient
@@ -169,6 +170,7 @@ class Worker:
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=30.0))
     waiting: dict[str, int | None] = field(default_factory=dict)
     strange: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)
 
     async def submit(self, job: Job, standing: Standing, *, price_usd: Decimal) -> Submission:
         """Send an attempt, once, and return what is known of it; both are on record by then."""
@@ -181,6 +183,11 @@ class Worker:
             request, ahead = await self.client.submit(job.endpoint, encode_input(job.input))
         except QueueError as error:
             return await to_its_end(self._not_accepted(job, standing, error))
+        if request.request_id in self.open:
+            # Something on the way has played an earlier answer again.
+            replayed = UncertainError("it was answered with another job's request", http=200)
+            return await to_its_end(self._not_accepted(job, standing, replayed))
+        self.open.add(request.request_id)
         return await to_its_end(self._accepted(job, standing, request, ahead))
 
     async def follow(
@@ -194,6 +201,7 @@ class Worker:
             ahead: Requests before it in the queue, as far as the service said.
             age_s: Seconds since its submission; 0 for one that this run has just sent.
         """
+        self.open.add(request.request_id)
         first_read = self.clock.monotonic()
         began = first_read - age_s
         until = first_read + self.timeout_s
@@ -227,6 +235,7 @@ class Worker:
         finally:
             watch.close()
             self.waiting.pop(request.request_id, None)
+            self.open.discard(request.request_id)
 
     async def _until_due(self, watch: Watch, began: float) -> None:
         """Sleep until a request is due; what others show meanwhile may make it sooner."""

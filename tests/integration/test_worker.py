@@ -107,6 +107,19 @@ async def test_what_came_of_a_post_is_on_record_when_it_is_told(
         assert server.posts == 1
 
 
+async def test_a_post_that_is_answered_with_another_jobs_request_is_unknown(
+    tmp_path: Path,
+) -> None:
+    other = make_job(prompt="another")
+    async with Wire([ACCEPTED, ACCEPTED]) as server, workshop(tmp_path, server.url) as shop:
+        await shop.submit(JOB)
+        submission = await shop.submit(other)
+
+        assert isinstance(submission, Uncertain)
+        assert shop.states(JOB) == ["submitting", "submitted"]
+        assert shop.states(other) == ["submitting", "unknown"]
+
+
 async def test_a_post_that_could_not_connect_is_refused_and_free(tmp_path: Path) -> None:
     async with workshop(tmp_path, refused_url()) as shop:
         submission = await shop.submit(JOB)
