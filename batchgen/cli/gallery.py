@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +13,7 @@ import click
 from batchgen.cli.failure import answering
 from batchgen.cli.options import jobs_dir_option, json_option
 from batchgen.cli.talk import give, say
+from batchgen.cli.work_line import work_line
 
 if TYPE_CHECKING:
     from batchgen.gallery import Gallery
@@ -39,11 +36,6 @@ picture itself, at most 1,600 pixels wide or high, so that the folder can be zip
 Exit codes: 0 the page is there, 2 there is no such batch, or its files cannot be trusted, 3 the
 disk is full.
 """
-
-# How often the line of what is being done is drawn on a terminal, and written where there is
-# none, in seconds; what takes less is not shown at all.
-DRAW_S = 0.5
-WRITE_S = 60.0
 
 _DOING = {
     "jobs": "{done:,} of {total:,} jobs drawn",
@@ -79,7 +71,7 @@ def _make(*, as_json: bool, reference: str, opens: bool, share: bool, jobs_dir: 
     from batchgen.gallery import make_gallery  # noqa: PLC0415
 
     batch = find_batch(reference, jobs_dir=jobs_dir)
-    with _line(batch.name) as watch:
+    with work_line(batch.name, _DOING) as watch:
         made = make_gallery(batch, share=share, now=datetime.now(UTC).astimezone(), watch=watch)
     _say(made)
     give(json.dumps(_as_json(made), ensure_ascii=False, indent=1) if as_json else str(made.page))
@@ -116,32 +108,3 @@ def _as_json(made: Gallery) -> dict[str, object]:
         "notes": list(made.notes),
         "exit_code": 0,
     }
-
-
-@contextmanager
-def _line(
-    name: str, *, monotonic: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[str, int, int], None]]:
-    """Show on stderr how far it is, where it takes long."""
-    is_terminal = sys.stderr.isatty()
-    shown_at = monotonic()
-    width = 0
-
-    def watch(stage: str, done: int, total: int) -> None:
-        nonlocal shown_at, width
-        now = monotonic()
-        if now - shown_at < (DRAW_S if is_terminal else WRITE_S):
-            return
-        shown_at = now
-        line = f"{name}: {_DOING[stage].format(done=done, total=total)}"
-        if not is_terminal:
-            say(line)
-            return
-        say(f"\r{line}{' ' * (width - len(line))}", end="")
-        width = max(width, len(line))
-
-    try:
-        yield watch
-    finally:
-        if width:
-            say(f"\r{' ' * width}\r", end="")

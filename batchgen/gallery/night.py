@@ -66,12 +66,16 @@ class Night:
         made: Images by the tick in which they were there; ticks since 1970, UTC.
         spent_usd: Charges by the tick in which they came up.
         waits_s: From submission to image, of each image, in seconds.
+        begun: Requests by the tick in which they were sent.
+        ended: Requests by the tick in which what came of them was on disk, or had failed.
         statuses: Items by status.
     """
 
     made: Counter[int] = field(default_factory=Counter)
     spent_usd: dict[int, float] = field(default_factory=dict)
     waits_s: array[float] = field(default_factory=lambda: array("f"))
+    begun: Counter[int] = field(default_factory=Counter)
+    ended: Counter[int] = field(default_factory=Counter)
     statuses: Counter[Status] = field(default_factory=Counter)
     _failures: dict[str, Failure] = field(default_factory=dict)
     _failed: Counter[str] = field(default_factory=Counter)
@@ -85,11 +89,14 @@ class Night:
         if ended is None:
             return
         tick = int(ended.timestamp() // TICK_S)
+        began = _moment(item["submitted_at"])
+        if began is not None and item["image_index"] in ("", "0"):
+            self.begun[int(began.timestamp() // TICK_S)] += 1
+            self.ended[tick] += 1
         if cost := float(item["cost_usd"] or 0):
             self.spent_usd[tick] = self.spent_usd.get(tick, 0.0) + cost
         if item.status in _MADE:
             self.made[tick] += 1
-            began = _moment(item["submitted_at"])
             if began is not None:
                 self.waits_s.append(max(0.0, (ended - began).total_seconds()))
 
@@ -112,7 +119,21 @@ class Night:
     @property
     def stretches(self) -> list[Stretch]:
         """When something went on, in order of time, without the long pauses."""
-        return stretches(self.made | Counter(dict.fromkeys(self.spent_usd, 1)))
+        return stretches(self.begun | self.ended | Counter(dict.fromkeys(self.spent_usd, 1)))
+
+    def open_at_most(self, stretch: Stretch) -> list[int]:
+        """Return how many requests were open at the most, in each tick of a stretch.
+
+        From a submission until its image is on disk; the latest attempt of each job is known.
+        """
+        open_now = sum(count for tick, count in self.begun.items() if tick < stretch.first)
+        open_now -= sum(count for tick, count in self.ended.items() if tick < stretch.first)
+        counts = []
+        for tick in range(stretch.first, stretch.last + 1):
+            open_now += self.begun[tick]
+            counts.append(open_now)
+            open_now -= self.ended[tick]
+        return counts
 
     def _add_failure(self, item: Item, position: int) -> None:
         error_type = item["error_type"]

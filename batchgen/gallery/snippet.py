@@ -140,6 +140,8 @@ def _block(name: str, values: Mapping[str, Json]) -> list[str]:
 def _scalar(value: Json) -> str:
     r"""Write a value so that YAML reads the same: JSON, which is YAML but for its `\u` pairs."""
     text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
 
 

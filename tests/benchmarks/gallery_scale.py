@@ -83,16 +83,17 @@ def make(folder: Path) -> dict[str, Any]:
 
 
 def memory_mb() -> float:
-    """Return what all of Chromium's processes hold, shared parts counted once."""
-    total = 0
+    """Return what the process of the page holds, shared parts by their share."""
+    most = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if "chromium" in (folder / "cmdline").read_text() and _is_ours(folder):
                 lines = (folder / "smaps_rollup").read_text().splitlines()
-                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+                held = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+                most = max(most, held)
         except OSError:
             continue
-    return round(total / 1024, 1)
+    return round(most / 1024, 1)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -166,8 +167,7 @@ def look(page_file: Path) -> dict[str, Any]:
         page.fill("#search", "number 7 etching dusk")
         looking.until("batchgen.selection.text !== '' && !document.querySelector('#clear').hidden")
         found["search_s"] = round(time.monotonic() - began, 2)
-        found["heap_mb"] = round(page.evaluate("performance.memory.usedJSHeapSize") / 1e6, 1)
-        found["chromium_mb"] = memory_mb()
+        found["page_mb"] = memory_mb()
         found["complaints"] = looking.complaints
         found["requests_off_disk"] = looking.strangers
     return found

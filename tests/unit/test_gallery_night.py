@@ -50,6 +50,13 @@ def test_images_and_charges_are_counted_when_they_came() -> None:
     assert list(night.waits_s) == [8.0, 8.0, 8.0]
 
 
+def test_requests_are_open_from_submission_to_disk() -> None:
+    night = night_of(item(5, wait_s=5), item(10, wait_s=10), item(40, wait_s=0))
+    [stretch] = night.stretches
+
+    assert night.open_at_most(stretch) == [2, 2, 1, 0, 0, 0, 0, 0, 1]
+
+
 def test_each_class_of_failures_has_its_count_and_its_first_example() -> None:
     night = night_of(
         item(0, error_type="b"), item(1, error_type="a"), item(2), item(3, error_type="a")
@@ -100,7 +107,7 @@ def test_every_drawing_is_one_that_a_page_may_hold(seconds: list[int]) -> None:
     charts = draw_charts(night, money=MONEY, zone=UTC)
 
     assert [chart.title for chart in charts] == [
-        *("Images a minute", "Spend", "How long an image took", "Failures"),
+        *("Images a minute", "Spend", "Open requests", "How long an image took", "Failures"),
     ]
     ids: list[str] = []
     for chart in charts:
