@@ -121,7 +121,7 @@ def draw_charts(night: Night, *, money: Money | None, zone: tzinfo) -> list[Char
         charts.append(_pace(night, stretches, zone))
     if money is not None and night.spent_usd:
         charts.append(_spend(night, stretches, money, zone))
-    if night.begun:
+    if night.open_steps:
         charts.append(_open(night, stretches, zone))
     if night.waits_s:
         charts.append(_waits(night))
@@ -183,21 +183,23 @@ def _open(night: Night, stretches: Sequence[Stretch], zone: tzinfo) -> Chart:
     """Draw how many requests were open: how wide the window was, as far as it was used."""
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an extra, and slow to import
 
-    series = [night.open_at_most(stretch) for stretch in stretches]
+    series = [night.open_on_average(stretch) for stretch in stretches]
     step = max(1, math.ceil(sum(map(len, series)) / MOST_TIMES))
 
     def draw(axes: Axes) -> None:
         for start, counts in zip(_starts(stretches), series, strict=True):
-            most = [max(counts[place : place + step]) for place in range(0, len(counts), step)]
-            edges = [start + step * place for place in range(len(most))]
-            axes.stairs(most, [*edges, start + len(counts)], fill=True, color=MAIN, alpha=0.16)
-            axes.stairs(most, [*edges, start + len(counts)], color=MAIN, linewidth=1.6)
+            parts = [counts[place : place + step] for place in range(0, len(counts), step)]
+            means = [sum(part) / len(part) for part in parts]
+            edges = [start + step * place for place in range(len(means))]
+            axes.stairs(means, [*edges, start + len(counts)], fill=True, color=MAIN, alpha=0.16)
+            axes.stairs(means, [*edges, start + len(counts)], color=MAIN, linewidth=1.6)
         axes.set_ylabel("open")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.set_ylim(bottom=0)
         _scale_time(axes, stretches, zone)
 
-    note = f"up to {max(map(max, series)):,} at a time, from submission to disk"
+    mean = sum(map(sum, series)) / sum(map(len, series))
+    note = f"{mean:,.1f} on average, from submission to disk"
     return _chart("Open requests", note, "open", draw)
 
 

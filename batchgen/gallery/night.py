@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -66,17 +66,16 @@ class Night:
         made: Images by the tick in which they were there; ticks since 1970, UTC.
         spent_usd: Charges by the tick in which they came up.
         waits_s: From submission to image, of each image, in seconds.
-        begun: Requests by the tick in which they were sent.
-        ended: Requests by the tick in which what came of them was on disk, or had failed.
+        open_steps: By how many more requests were open on average than in the tick before.
         statuses: Items by status.
     """
 
     made: Counter[int] = field(default_factory=Counter)
     spent_usd: dict[int, float] = field(default_factory=dict)
     waits_s: array[float] = field(default_factory=lambda: array("f"))
-    begun: Counter[int] = field(default_factory=Counter)
-    ended: Counter[int] = field(default_factory=Counter)
+    open_steps: dict[int, float] = field(default_factory=dict)
     statuses: Counter[Status] = field(default_factory=Counter)
+    _ticks: set[int] = field(default_factory=set)
     _failures: dict[str, Failure] = field(default_factory=dict)
     _failed: Counter[str] = field(default_factory=Counter)
 
@@ -91,8 +90,9 @@ class Night:
         tick = int(ended.timestamp() // TICK_S)
         began = _moment(item["submitted_at"])
         if began is not None and item["image_index"] in ("", "0"):
-            self.begun[int(began.timestamp() // TICK_S)] += 1
-            self.ended[tick] += 1
+            self._step(began.timestamp(), 1)
+            self._step(ended.timestamp(), -1)
+        self._ticks.add(tick)
         if cost := float(item["cost_usd"] or 0):
             self.spent_usd[tick] = self.spent_usd.get(tick, 0.0) + cost
         if item.status in _MADE:
@@ -119,21 +119,27 @@ class Night:
     @property
     def stretches(self) -> list[Stretch]:
         """When something went on, in order of time, without the long pauses."""
-        return stretches(self.begun | self.ended | Counter(dict.fromkeys(self.spent_usd, 1)))
+        return stretches(self._ticks)
 
-    def open_at_most(self, stretch: Stretch) -> list[int]:
-        """Return how many requests were open at the most, in each tick of a stretch.
+    def open_on_average(self, stretch: Stretch) -> list[float]:
+        """Return how many requests were open on average, in each tick of a stretch.
 
         From a submission until its image is on disk; the latest attempt of each job is known.
         """
-        open_now = sum(count for tick, count in self.begun.items() if tick < stretch.first)
-        open_now -= sum(count for tick, count in self.ended.items() if tick < stretch.first)
+        now = sum(step for tick, step in self.open_steps.items() if tick < stretch.first)
         counts = []
         for tick in range(stretch.first, stretch.last + 1):
-            open_now += self.begun[tick]
-            counts.append(open_now)
-            open_now -= self.ended[tick]
+            now += self.open_steps.get(tick, 0.0)
+            counts.append(max(0.0, now))
         return counts
+
+    def _step(self, moment_s: float, step: int) -> None:
+        # What begins half-way through a tick is there for half of it, and from then on.
+        tick, late = int(moment_s // TICK_S), moment_s % TICK_S / TICK_S
+        self._ticks.add(tick)
+        self.open_steps[tick] = self.open_steps.get(tick, 0.0) + step * (1 - late)
+        if late:
+            self.open_steps[tick + 1] = self.open_steps.get(tick + 1, 0.0) + step * late
 
     def _add_failure(self, item: Item, position: int) -> None:
         error_type = item["error_type"]
@@ -148,7 +154,7 @@ class Night:
             )
 
 
-def stretches(ticks: Mapping[int, int]) -> list[Stretch]:
+def stretches(ticks: Iterable[int]) -> list[Stretch]:
     """Return ticks as stretches that have no long pause in them."""
     found: list[Stretch] = []
     for tick in sorted(ticks):

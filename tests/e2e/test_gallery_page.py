@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -280,14 +279,5 @@ def test_a_page_to_share_is_whole_and_tells_less(
     looking.open(moved / "index.html", "grid")
     shown = open_image(looking, 0)
     looking.until("document.querySelector('#frame img').naturalWidth === 96")
-    inside = "".join(
-        path.read_text(encoding="utf-8")
-        for path in moved.rglob("*")
-        if path.suffix in (".html", ".js")
-    )
     for text in ("request-", "0.08", "example.test", "the service said", "$", str(folder)):
         assert text not in shown
-        if text != "$":  # scripts have templates
-            assert text not in inside
-    data = (moved / "files").glob("*/detail-0.js")
-    assert json.dumps("cost_usd") not in next(data).read_text(encoding="utf-8")
