@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
+from batchgen.exports.picture import Picture
 from batchgen.ledger import HEAD, TAIL
 
 # An axis with more values than this is said to have many.
@@ -63,13 +64,21 @@ class Census:
         self.endpoints: Counter[str] = Counter()
         self.axes = {name: Axis() for name in columns if name not in (*HEAD, *TAIL)}
 
-    def note(self, record: Mapping[str, str], *, split: str, has_image: bool) -> None:
+    def note(
+        self,
+        record: Mapping[str, str],
+        *,
+        split: str,
+        has_image: bool,
+        picture: Picture | None = None,
+    ) -> None:
         """Take note of a row.
 
         Args:
             record: Column → cell of the ledger.
             split: The split that it is in.
             has_image: Whether there is an image.
+            picture: The image as it is exported; None in a table.
         """
         self.rows += 1
         self.endpoints[record["endpoint"]] += 1
@@ -83,9 +92,12 @@ class Census:
         if has_image:
             self.images += 1
             size = int(record["bytes"] or 0)
+            width, height = record["width"], record["height"]
+            if picture is not None and picture.resized is not None:
+                size, width, height = len(picture.resized), str(picture.width), str(picture.height)
             self.bytes += size
             self.split_bytes[split] += size
-            self.sizes[f"{record['width']} × {record['height']}"] += 1
+            self.sizes[f"{width} × {height}"] += 1
 
 
 def _amount(cell: str) -> Decimal:

@@ -27,6 +27,8 @@ UNDER_WAY = 2 * THREADS
 A = TypeVar("A")
 B = TypeVar("B")
 
+NOT_DOWNLOADED = "not downloaded"
+
 _NO_IMAGE = Look(fault="no image")
 
 
@@ -126,7 +128,7 @@ def look_at_all(
         if record["status"] != "succeeded" or not record["image_index"]:
             return _NO_IMAGE
         if not record["file"]:
-            return Look(fault="not downloaded")
+            return Look(fault=NOT_DOWNLOADED)
         try:
             path = places.path_of(record["file"])
         except ImageError:

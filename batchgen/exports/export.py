@@ -6,31 +6,27 @@ times about a hundred bytes an image are kept.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import TypeAlias
 
 from batchgen.attempt import timestamp
 from batchgen.batch import Batch
+from batchgen.errors import UsageError
 from batchgen.exports.card import NAME as CARD_NAME
 from batchgen.exports.card import Made, write_card
 from batchgen.exports.census import Census
-from batchgen.exports.columns import CAPTION, Column, lay_out, made
-from batchgen.exports.examine import Examined, in_threads, look_at_all
+from batchgen.exports.columns import Column, lay_out
+from batchgen.exports.examine import NOT_DOWNLOADED, Examined, look_at_all
 from batchgen.exports.exported import Exported
 from batchgen.exports.holes import Hole, HoleList, find_holes, picked_holes
 from batchgen.exports.intake import Intake
 from batchgen.exports.options import ExportOptions
-from batchgen.exports.picture import Picture, take_picture
 from batchgen.exports.source import Source
 from batchgen.exports.wording import Wording
 from batchgen.exports.workplace import Workplace, disk_errors
-from batchgen.exports.writer import Item, Loading, Shape, Writer
-from batchgen.job import number_of
+from batchgen.exports.writing import Written, write_all
 from batchgen.manifest import Manifest
 
 MISSING_NAME = "missing.csv"
@@ -61,6 +57,10 @@ def export_batch(
     options.check()
     wording = Wording(caption=options.caption, name=options.name)
     place = Workplace(options.out)
+    if place.target.is_relative_to(batch.folder):
+        raise UsageError(
+            f"{place.target} is in the batch's own folder. Name another with --out DIR."
+        )
     with place.opened(), disk_errors(place.target):
         source = Source(batch, place.hidden / "ledger.csv")
         manifest = batch.load_frozen()
@@ -84,23 +84,6 @@ def export_batch(
             watch=watch,
         )
         return making.make(at=timestamp(now()))
-
-
-@dataclass(slots=True)
-class _Written:
-    """What was written.
-
-    Attributes:
-        census: Counts of it.
-        loading: How it is loaded.
-        left_out: Images that were left out, by the reason.
-        former: Images that the manifest no longer asks for.
-    """
-
-    census: Census
-    loading: Loading
-    left_out: Counter[str]
-    former: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +117,18 @@ class _Making:
                 examined = self._examine(holes)
         if self._refuses(holes):
             return replace(self._outcome(holes), is_refused=True)
-        written = self._write(examined)
+        written = write_all(
+            self.options,
+            self.intake,
+            examined,
+            folder=self.place.new,
+            batch_folder=self.batch.folder,
+            columns=self.columns,
+            wording=self.wording,
+            watch=lambda done, total: self.watch("written", done, total),
+        )
+        if not written.census.rows:
+            raise UsageError(f"nothing is left to export: {_counts(written, holes)}.")
         exported = self._describe(written, holes)
         if holes.count:
             missing.rename(self.place.new / MISSING_NAME)
@@ -158,7 +152,7 @@ class _Making:
             damaged=sum(holes.reasons[why] for why in DAMAGED),
         )
 
-    def _describe(self, written: _Written, holes: HoleList) -> Exported:
+    def _describe(self, written: Written, holes: HoleList) -> Exported:
         census = written.census
         return replace(
             self._outcome(holes),
@@ -185,86 +179,14 @@ class _Making:
         seen_all = look_at_all(self.intake.records(), folder=self.batch.folder)
         for done, (record, seen) in enumerate(seen_all, start=1):
             examined.add(record, seen)
-            if seen.fault in DAMAGED:
+            is_picked_hole = self.intake.only_picked and seen.fault == NOT_DOWNLOADED
+            if seen.fault in DAMAGED or is_picked_hole:
                 holes.add(Hole(record=record, why=seen.fault))
             self.watch("examined", done, self.intake.rows)
         examined.compare(dedup=self.options.dedup, drop_blank=self.options.drop_blank)
         return examined
 
-    def _write(self, examined: Examined) -> _Written:
-        options = self.options
-        shape = Shape(
-            folder=self.place.new,
-            columns=self.columns,
-            splits=options.splits.names,
-            is_split=bool(options.splits.parts),
-            is_linked=options.is_linked,
-        )
-        writer = options.format.make(shape, options.making)
-        try:
-            return self._fill(writer, examined)
-        except BaseException:
-            with suppress(Exception):
-                writer.close()  # no file stays open in a folder that is cleared away
-            raise
 
-    def _fill(self, writer: Writer, examined: Examined) -> _Written:
-        census = Census(self.intake.source.columns)
-        left_out: Counter[str] = Counter()
-        former = 0
-        chosen = self._chosen(examined, left_out)
-        pictures = in_threads(chosen, partial(self._picture, examined))
-        for done, ((place, record), picture) in enumerate(pictures, start=1):
-            split = self.options.splits.of(self.intake.grouping.key(record))
-            writer.add(self._item(record, examined, place, split=split, picture=picture))
-            census.note(record, split=split, has_image=examined.sound[place])
-            standing = self.intake.source.standings.find(number_of(record["job_id"]))
-            former += standing is not None and not standing.drawn
-            self.watch("written", done, self.intake.rows - left_out.total())
-        return _Written(census, writer.close(), left_out, former)
-
-    def _chosen(
-        self, examined: Examined, left_out: Counter[str]
-    ) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield the rows that are written, with their places; count those that are not."""
-        options = self.options
-        for place, record in enumerate(self.intake.records()):
-            if not examined.sound[place]:
-                if not options.format.holds_images:
-                    yield place, record
-                continue
-            why = examined.left_out(place, dedup=options.dedup, drop_blank=options.drop_blank)
-            if why:
-                left_out[why] += 1
-            else:
-                yield place, record
-
-    def _picture(self, examined: Examined, chosen: tuple[int, dict[str, str]]) -> Picture | None:
-        place, record = chosen
-        if not self.options.format.holds_images or not examined.sound[place]:
-            return None
-        return take_picture(self.batch.folder / record["file"], resize=self.options.resize)
-
-    def _item(
-        self,
-        record: dict[str, str],
-        examined: Examined,
-        place: int,
-        *,
-        split: str,
-        picture: Picture | None,
-    ) -> Item:
-        caption = self.wording.caption(record)
-        facts = {**record, made(CAPTION): caption, **examined.facts(place)}
-        if picture is not None:
-            facts[made("resized_width")] = picture.width
-            facts[made("resized_height")] = picture.height
-        is_named = picture is not None and self.options.format.names_files
-        return Item(
-            row={column.name: column.value(facts) for column in self.columns},
-            name=f"{record['job_id']}-{record['image_index']}",
-            file=self.wording.file(record) if is_named else "",
-            split=split,
-            caption=caption,
-            picture=picture,
-        )
+def _counts(written: Written, holes: HoleList) -> str:
+    found = {**written.left_out, **{why: holes.reasons[why] for why in DAMAGED}}
+    return ", ".join(f"{number:,} {why}" for why, number in found.items() if number)

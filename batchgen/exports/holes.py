@@ -11,6 +11,7 @@ from typing import Self
 
 from batchgen.batch_state import BatchState
 from batchgen.csv_file import format_row
+from batchgen.exports.examine import NOT_DOWNLOADED
 from batchgen.exports.intake import Intake
 from batchgen.job import Job, number_of
 from batchgen.ledger import HEAD, TAIL, Columns, LedgerRow
@@ -125,7 +126,7 @@ def job_holes(job: Job, standings: Record, columns: Columns) -> Iterator[Hole]:
         if mark is None:
             why, error_type = _reason(job, standing)
         elif mark.status == "succeeded":
-            why, error_type = "not downloaded", ""
+            why, error_type = NOT_DOWNLOADED, ""
         else:
             why, error_type = mark.status, mark.error_type
         row = LedgerRow(job=job, status="", image_index=index)

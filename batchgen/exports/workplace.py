@@ -44,7 +44,7 @@ class Workplace:
 
     def __init__(self, target: Path) -> None:
         """Name the place; nothing is touched."""
-        self.target = target.absolute()
+        self.target = Path(os.path.normpath(target.absolute()))
         self.hidden = self.target.with_name(f".{self.target.name}.exporting")
         self.new = self.hidden / "new"
 
@@ -213,6 +213,4 @@ def disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ExportError(
-            f"cannot write {folder}: {error.strerror or error}. Nothing of it is left."
-        ) from error
+        raise ExportError(f"cannot export to {folder}: {error}. Nothing of it is left.") from error

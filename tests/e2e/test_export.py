@@ -92,6 +92,7 @@ def test_a_file_that_is_gone_ends_with_1_and_names_verify(desk: Desk) -> None:
     ("options", "said"),
     [
         pytest.param(["--out", "jobs"], "is no export of batchgen", id="a folder that is there"),
+        pytest.param(["--out", "jobs/zoo/data"], "the batch's own folder", id="the batch's folder"),
         pytest.param(["--where", "stile=ink"], "Did you mean 'style'", id="an axis misspelled"),
         pytest.param(["--where", "style=inc"], "There are: ink, oil, chalk", id="a value"),
         pytest.param(["--split", "train"], "train=0.9,test=0.1", id="a split"),
@@ -135,8 +136,11 @@ def test_two_exports_to_one_place_do_not_meet(desk: Desk) -> None:
     assert "another process is exporting to" in said.err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL there")
-def test_a_killed_export_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
+def test_an_export_that_is_cut_short_leaves_nothing_that_looks_finished(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     many: dict[str, object] = {**ZOO, "repeat": 200}
     finished_batch(tmp_path, many, lambda job, _: drawn_image(job.seed or 0))
     desk = Desk(folder=tmp_path)
@@ -150,11 +154,11 @@ def test_a_killed_export_leaves_nothing_that_looks_finished(tmp_path: Path) -> N
             assert process.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < until
             time.sleep(0.001)
-        process.kill()
-    killed = process.returncode == -signal.SIGKILL
+        process.send_signal(number)
 
-    assert killed
+    assert process.returncode == (130 if number is signal.SIGINT else -number)
     assert not (tmp_path / "data").exists()
+    assert (number is signal.SIGKILL) == (tmp_path / ".data.exporting").exists()
     said = desk.call(*call, "--json")
     assert (said.code, said.document["images"]) == (0, 1_200)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "jobs"}

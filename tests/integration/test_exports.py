@@ -27,7 +27,7 @@ from PIL import Image
 from support.finished_batch import drawn_image, failed, finished_batch, flat_image
 
 from batchgen.batch import Batch
-from batchgen.errors import UsageError
+from batchgen.errors import ExportError, UsageError
 from batchgen.exports import (
     Exported,
     ExportOptions,
@@ -466,6 +466,7 @@ def test_images_are_made_smaller_and_keep_their_shape(tmp_path: Path, kind: str)
             assert image.format == kind
     assert sizes == {"1": (32, 16), "2": (16, 32)}
     assert {n: (row["resized_width"], row["resized_height"]) for n, row in rows.items()} == sizes
+    assert "| 32 × 16 | 1 |" in shop.path("small", "README.md").read_text(encoding="utf-8")
     assert {n: (row["width"], row["height"]) for n, row in rows.items()} == {
         "1": (64, 32),
         "2": (16, 32),
@@ -620,6 +621,31 @@ def test_what_the_manifest_no_longer_has_is_exported_and_said(tmp_path: Path) ->
     exported = shop.export("csv")
 
     assert (exported.images, exported.former, exported.holes) == (3, 1, {})
+
+
+def test_a_workbook_refuses_what_no_cell_can_hold_and_says_what_can(tmp_path: Path) -> None:
+    batch = finished_batch(
+        tmp_path,
+        {"batch": "long", "prompt": "{{ what }}", "grid": {"what": ["x" * 32_768]}},
+        lambda job, _: drawn_image(job.seed or 0),
+    )
+    shop = Shop(tmp_path, batch)
+
+    with pytest.raises(ExportError, match=r"prompt has 32,768 characters.*\n.*--to csv"):
+        shop.export("xlsx")
+
+    assert not shop.path("xlsx").exists()
+    assert shop.export("csv").images == 1
+
+
+def test_where_every_image_is_left_out_there_is_nothing_to_export(tmp_path: Path) -> None:
+    manifest: dict[str, object] = {"batch": "dark", "prompt": "{{ n }}", "grid": {"n": ["1", "2"]}}
+    shop = Shop(tmp_path, finished_batch(tmp_path, manifest, lambda job, _: flat_image()))
+
+    with pytest.raises(UsageError, match="nothing is left to export: 2 blank"):
+        shop.export("imagefolder", drop_blank=True)
+
+    assert not shop.path("imagefolder").exists()
 
 
 class TestPlace:
