@@ -260,7 +260,9 @@ class _Chooser:
     def order(self, chosen: Sequence[str], *, at: str) -> Order:
         """Return the lines that make the chosen jobs once more, each with a take of its own."""
         sources = [job_id for job_id in chosen if self.family.root(job_id) not in self._found]
-        used = look_for_takes(self.batch, self.manifest, wanted=set(sources))
+        used = look_for_takes(
+            self.batch, self.manifest, record=self.family.record, wanted=set(sources)
+        )
         takes: Counter[tuple[str, str]] = Counter()
         lines = list(self._pending.values())
         for job_id in chosen:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.attempt import JOURNAL_COLUMNS, JOURNAL_FIRST_CELL, job_from, parse_entry, read_detail
+from batchgen.attempt import JOURNAL_COLUMNS, JOURNAL_FIRST_CELL, job_from, parse_entry
 from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
 from batchgen.job import Job
 from batchgen.ledger import LEDGER_FIRST_CELL
 from batchgen.manifest import Manifest
+from batchgen.record import Record
 from batchgen.state import AttemptState
 
 _JOB_ID = JOURNAL_COLUMNS.index("job_id")
 _STATE = JOURNAL_COLUMNS.index("state")
-_DETAIL = JOURNAL_COLUMNS.index("detail")
+
+# The take in the `detail` of an intent. No text in it can look like that: a quote in a text has a
+# `\` before it.
+_TAKE = re.compile(rb',""repeat"":(\d{1,9}),""variables"":\{')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,30 +37,40 @@ class UsedTakes:
     sent: dict[str, Job]
 
 
-def look_for_takes(batch: Batch, manifest: Manifest, *, wanted: Collection[str]) -> UsedTakes:
+def look_for_takes(
+    batch: Batch, manifest: Manifest, *, record: Record, wanted: Collection[str]
+) -> UsedTakes:
     """Return which takes a batch has used: by its manifest, its tables and what it made once more.
 
     Args:
         batch: The batch.
         manifest: Its current one, with what is made once more behind it.
+        record: What is on record about the batch.
         wanted: Ids of jobs whose content is asked for; those that were sent are returned.
 
     Raises:
         LedgerError: A file of the batch is damaged.
     """
-    last = manifest.takes - 1
-    for path in (batch.ledger_path, batch.history_path):
-        last = max(last, *_takes_in_ledger(path), -1)
-    for line in manifest.redo:
-        last = max(last, line.job.repeat)
+    takes = [manifest.takes - 1, *(line.job.repeat for line in manifest.redo)]
+    takes.append(max(_takes_in_journal(batch.journal_path), default=-1))
+    if record.without_journal():  # of all others the journal knows more
+        tables = (batch.ledger_path, batch.history_path)
+        takes += [max(_takes_in_ledger(path), default=-1) for path in tables]
     sent: dict[str, Job] = {}
-    for cells in _intents(batch.journal_path):
-        repeat = read_detail(cells[_DETAIL]).get("repeat")
-        if isinstance(repeat, int):
-            last = max(last, repeat)
+    for cells in _intents(batch.journal_path) if wanted else ():
         if cells[_JOB_ID] in wanted:
             sent[cells[_JOB_ID]] = job_from(parse_entry(cells))
-    return UsedTakes(next_take=last + 1, sent=sent)
+    return UsedTakes(next_take=max(takes) + 1, sent=sent)
+
+
+def _takes_in_journal(path: Path) -> Iterator[int]:
+    """Yield the takes that were about to be sent, without taking the rows apart."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            for match in _TAKE.finditer(line):
+                yield int(match[1])
 
 
 def _takes_in_ledger(path: Path) -> Iterator[int]:

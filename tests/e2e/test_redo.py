@@ -95,10 +95,9 @@ def test_rejected_images_are_made_once_more_and_their_price_is_shown_first(
     assert "new                 2       0.12  never sent" in plan
     assert "All 2 images are on disk" in end
     new = ledger(desk)[4:]
-    assert [(row["prompt"], row["repeat"], row["status"]) for row in new] == [
-        (rows[0]["prompt"], "1", "succeeded"),
-        (rows[3]["prompt"], "1", "succeeded"),
-    ]
+    assert sorted((row["prompt"], row["repeat"], row["status"]) for row in new) == sorted(
+        (row["prompt"], "1", "succeeded") for row in (rows[0], rows[3])
+    )
     assert all((desk.folder / "jobs/animals" / row["file"]).is_file() for row in ledger(desk))
     assert ledger(desk)[:4] == rows
     assert bought() == 2
@@ -169,7 +168,7 @@ def test_json_is_one_object_that_says_what_is_a_redo_of_what(desk: Desk) -> None
     assert planned["redo"] == made["redo"]
     assert [line["redo_of"] for line in made["redo"]] == ids
     assert (made["jobs"], made["succeeded"], made["exit_code"]) == (2, 2, 0)
-    assert [row["job_id"] for row in ledger(desk)[4:]] == [one["job_id"] for one in made["redo"]]
+    assert {row["job_id"] for row in ledger(desk)[4:]} == {one["job_id"] for one in made["redo"]}
 
 
 def test_what_is_ordered_counts_everywhere(desk: Desk) -> None:

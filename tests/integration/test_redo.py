@@ -98,6 +98,23 @@ async def test_the_take_is_one_that_the_batch_has_never_used(tmp_path: Path) -> 
         assert takes == [3, 4, 5]
 
 
+@pytest.mark.parametrize("lost", ["redo.csv", "requests.csv"])
+async def test_a_take_that_only_a_table_knows_counts_as_used(tmp_path: Path, lost: str) -> None:
+    async with evening(tmp_path, seconds=0.0) as one:
+        # What looks like a take in a prompt is none.
+        name = 'fox","repeat":77,"variables":{'
+        await one.run(manifest_of(name, repeat=2))
+        for _ in range(2):
+            await redo(one, order_of(one, where=["repeat=0"]))
+        (one.folder / lost).unlink()
+        record = one.batch.replay(accept_loss=True)
+        jobs = [one.ledger()[0]["job_id"]]
+
+        order = make_order(one.batch, Wish(jobs=jobs), record=record, now=one.time.now())
+
+        assert [line.job.repeat for line in order.lines] == [4]
+
+
 async def test_takes_of_one_combination_get_a_take_each(tmp_path: Path) -> None:
     async with evening(tmp_path, seconds=0.0) as one:
         await one.run(manifest_of("fox", "owl", repeat=2))
@@ -213,7 +230,8 @@ async def test_a_redo_sends_nothing_else_that_is_left(tmp_path: Path) -> None:
 async def test_orders_that_were_not_made_are_not_given_twice(tmp_path: Path) -> None:
     async with evening(tmp_path, seconds=0.0) as one:
         await one.run(manifest_of("fox", "owl"))
-        fox, owl = ids_by_animal(one).values()
+        ids = ids_by_animal(one)
+        fox, owl = ids["fox"], ids["owl"]
         first = order_of(one, jobs=[fox])
         batch = one.batch
         with batch.lock():
