@@ -62,7 +62,8 @@ class Downloads:
     progress: Progress
     course: Course
     monotonic: Callable[[], float]
-    _queue: asyncio.Queue[_Turn] = field(default_factory=asyncio.Queue)
+    # What an earlier run has left may be a million: a number each, and nothing around it.
+    _queue: asyncio.Queue[_Turn | int] = field(default_factory=asyncio.Queue)
     _deferred: deque[int] = field(default_factory=deque)
     _failed: set[int] = field(default_factory=set)
     _failed_since: float = 0.0
@@ -99,7 +100,7 @@ class Downloads:
             fresh: Its records, if the caller has just written them.
         """
         has_room = self._queue.qsize() < KEPT
-        self._queue.put_nowait(_Turn(number, TRIES, fresh if has_room else None))
+        self._queue.put_nowait(_Turn(number, TRIES, fresh) if fresh and has_room else number)
 
     def try_again(self) -> None:
         """Give some of the jobs another try whose images could not be fetched."""
@@ -125,7 +126,8 @@ class Downloads:
 
     async def _work(self) -> None:
         while True:
-            turn = await self._queue.get()
+            found = await self._queue.get()
+            turn = found if isinstance(found, _Turn) else _Turn(found, TRIES)
             self._busy += 1
             try:
                 if not self.course.has_aborted:

@@ -23,12 +23,14 @@ class Started:
     Attributes:
         first_post_s: From the process's start until the queue had its first submission; None
             where there was none.
+        running_s: From that submission until the process had ended.
         cpu_s: All of the process's CPU time, to its end.
         peak_mb: The most memory that it ever had.
         calls: What the queue was asked for, by kind.
     """
 
     first_post_s: float | None
+    running_s: float
     cpu_s: float
     peak_mb: float
     calls: dict[str, int]
@@ -43,6 +45,7 @@ def start(arguments: Sequence[str], place: Path) -> Started:
             [*COMMAND, *arguments], cwd=place, env=environment, stdout=said, stderr=said
         )
         _, status, usage = os.wait4(process.pid, 0)
+        ended = time.monotonic()
         process.returncode = os.waitstatus_to_exitcode(status)
         seen = queue.seen()
     if process.returncode not in (0, 1):
@@ -51,6 +54,7 @@ def start(arguments: Sequence[str], place: Path) -> Started:
     first_at = seen["first_at"]
     return Started(
         first_post_s=None if first_at is None else first_at - began,
+        running_s=0.0 if first_at is None else ended - first_at,
         cpu_s=usage.ru_utime + usage.ru_stime,
         peak_mb=usage.ru_maxrss / 1024,
         calls=seen["calls"],

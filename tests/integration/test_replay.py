@@ -855,6 +855,22 @@ def test_thousands_of_jobs_that_have_ended_take_little_memory_each(
     assert all(step.is_shared for step in record.jobs.values())
 
 
+def test_results_that_wait_for_their_images_take_little_more(files: Files) -> None:
+    write_many(files, kind="not downloaded")
+    gc.collect()
+
+    tracemalloc.start()
+    try:
+        record = replay(files.journal, files.ledger)
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(list(record.unfinished())) == MANY
+    assert used / MANY < MOST_BYTES
+
+
 def test_jobs_that_were_only_drawn_take_even_less() -> None:
     record = Record()
     tracemalloc.start()
