@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,17 +53,19 @@ class Flow:
     _first: int | None = None
     _latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_LATENCIES))
     _submitted: dict[str, str] = field(default_factory=dict)
+    # By the second: requests that were opened, less those that were closed.
+    _opened: Counter[int] = field(default_factory=Counter)
 
     def note_entry(self, entry: Entry) -> None:
         """Take a journal row into account."""
-        match entry.state:
-            case AttemptState.SUBMITTED:
-                self._submitted[entry.job_id] = entry.at
-            case AttemptState.COMPLETED if entry.job_id in self._submitted:
-                took = _moment(entry.at) - _moment(self._submitted.pop(entry.job_id))
-                self._latencies_s.append(max(0.0, took))
-            case _:
-                self._submitted.pop(entry.job_id, None)
+        submitted_at = self._submitted.pop(entry.job_id, "")
+        if entry.state is AttemptState.SUBMITTED:
+            self._submitted[entry.job_id] = entry.at
+            self._opened[int(_moment(entry.at))] += 1
+        elif submitted_at or entry.request is not None:
+            self._opened[int(_moment(entry.at))] -= 1
+        if entry.state is AttemptState.COMPLETED and submitted_at:
+            self._latencies_s.append(max(0.0, _moment(entry.at) - _moment(submitted_at)))
 
     def note_row(self, row: Mapping[str, str]) -> None:
         """Take a ledger row into account: column → cell."""
@@ -98,21 +100,35 @@ class Flow:
         Returns:
             The step in seconds, and how many images came in each step.
         """
-        newest = int(now.timestamp())
-        self._forget(newest - REMEMBERED_S)
-        if not self._images:
-            return STEPS_S[0], ()
-        oldest = min(self._images)
-        # Steps lie where the clock has them, so that a picture moves and does not flicker.
-        step = next(
-            (step for step in STEPS_S if newest // step - oldest // step < most), STEPS_S[-1]
-        )
+        self._forget(now)
+        step, places = _steps(self._images, now, most=most)
         found = Counter[int]()
         for second, images in self._images.items():
             found[second // step] += images
-        last = newest // step
-        first = max(oldest // step, last - most + 1)
-        return step, [found[place] for place in range(first, last + 1)]
+        return step, [found[place] for place in places]
+
+    def open_over_time(
+        self, now: datetime, *, most: int, open_now: int
+    ) -> tuple[int, Sequence[int]]:
+        """Return how many requests were open, for the last hour at the most, the newest last.
+
+        Args:
+            now: The time.
+            most: So many numbers at the most.
+            open_now: How many are open now.
+
+        Returns:
+            The step in seconds, and how many were open at the end of each step.
+        """
+        self._forget(now)
+        step, places = _steps(self._opened, now, most=most)
+        found = Counter[int]()
+        for second, opened in self._opened.items():
+            found[second // step] += opened
+        numbers = [max(0, open_now)]
+        for place in reversed(places[1:]):  # from now on back, by what was opened since
+            numbers.append(max(0, numbers[-1] - found[place]))
+        return step, numbers[::-1] if places else ()
 
     @property
     def latency(self) -> Latency | None:
@@ -127,9 +143,24 @@ class Flow:
             requests=len(took),
         )
 
-    def _forget(self, before: int) -> None:
-        for second in [second for second in self._images if second < before]:
-            del self._images[second]
+    def _forget(self, now: datetime) -> None:
+        before = int(now.timestamp()) - REMEMBERED_S
+        for counts in (self._images, self._opened):
+            for second in [second for second in counts if second < before]:
+                del counts[second]
+
+
+def _steps(counts: Collection[int], now: datetime, *, most: int) -> tuple[int, range]:
+    """Return in which steps some seconds are shown, up to now: how long one is, and which.
+
+    Steps lie where the clock has them, so that a picture moves and does not flicker.
+    """
+    if not counts:
+        return STEPS_S[0], range(0)
+    newest, oldest = int(now.timestamp()), min(counts)
+    step = next((step for step in STEPS_S if newest // step - oldest // step < most), STEPS_S[-1])
+    last = newest // step
+    return step, range(max(oldest // step, last - most + 1), last + 1)
 
 
 def _moment(at: str) -> float:

@@ -21,6 +21,10 @@ PLAIN_STEPS = "_.-=+*%#"
 INDENT = 11
 MOST_STEPS = 60
 
+# With fewer bars there is no picture; what stands behind it takes so many characters.
+LEAST_STEPS = 8
+SPAN = 14
+
 # So many kinds of failures are named on a terminal that has room for them.
 MOST_KINDS = 8
 
@@ -180,17 +184,32 @@ def _money(figures: Figures, room: int) -> Iterator[str]:
 
 
 def _speed(figures: Figures, screen: Screen, now: datetime) -> Iterator[str]:
-    room = screen.columns - 1
+    flow, then = figures.flow, _then(figures, now)
+    open_ = figures.tally.states[JobState.OPEN]
     rate = f"{_per_minute(figures, now):,.1f} a minute"
-    most = min(MOST_STEPS, room - INDENT - len(rate) - 22)
-    if most < 8:
-        yield _row("images", rate)
-        return
-    step_s, numbers = figures.flow.over_time(_then(figures, now), most=most)
+    most = min(MOST_STEPS, screen.columns - 1 - INDENT - len(rate) - 2 - SPAN)
+    yield _pictured(figures, screen, "images", rate, flow.over_time(then, most=max(1, most)))
+    if figures.is_running:
+        now_open = f"{open_:,} requests"
+        history = flow.open_over_time(then, most=max(1, most), open_now=open_)
+        yield _pictured(figures, screen, "open", f"{now_open:<{len(rate)}}", history)
+
+
+def _pictured(
+    figures: Figures,
+    screen: Screen,
+    label: str,
+    text: str,
+    history: tuple[int, Sequence[int]],
+) -> str:
+    """Return a figure with a picture of how it was, where there is room for one."""
+    step_s, numbers = history
+    room = screen.columns - 1 - INDENT - len(text) - 2 - SPAN
+    if not numbers or room < LEAST_STEPS:
+        return _row(label, text.rstrip())
     picture = spark(numbers, steps=PLAIN_STEPS if screen.is_plain else STEPS)
-    span = f"  {'last ' if figures.is_running else ''}{_span(step_s * len(numbers))}"
-    span = span if numbers else ""
-    yield _row("images", f"{rate}  {picture}{span}".rstrip())
+    last = "last " if figures.is_running else ""
+    return _row(label, f"{text}  {picture}  {last}{_span(step_s * len(numbers))}")
 
 
 def _latency(figures: Figures, room: int) -> Iterator[str]:

@@ -77,6 +77,18 @@ def test_images_over_time(
     assert (step, list(numbers)) == expected
 
 
+def test_how_many_were_open() -> None:
+    flow = Flow()
+    for number, (begin, end) in enumerate([(0, 3), (1, 3), (2, None)]):
+        flow.note_entry(entry(str(number), AttemptState.SUBMITTED, begin))
+        if end is not None:
+            flow.note_entry(entry(str(number), AttemptState.COMPLETED, end))
+
+    assert flow.open_over_time(at(4), most=10, open_now=1) == (1, [1, 2, 3, 1, 1])
+    assert flow.open_over_time(at(4), most=3, open_now=1) == (2, [2, 1, 1])
+    assert Flow().open_over_time(at(4), most=3, open_now=0) == (1, ())
+
+
 def test_latency_is_from_submission_to_result() -> None:
     flow = Flow()
     for number in range(1, 11):

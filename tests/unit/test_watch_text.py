@@ -46,9 +46,8 @@ def flow_of(*, each_s: int = 5) -> Flow:
             }
         )
     for number in range(1, 101):
-        took = timedelta(seconds=number)
-        submitted = timestamp(NOW - timedelta(hours=1))
-        completed = timestamp(NOW - timedelta(hours=1) + took)
+        began = NOW - timedelta(seconds=1800 - 10 * number)
+        submitted, completed = timestamp(began), timestamp(began + timedelta(seconds=number))
         for state, at in (
             (AttemptState.SUBMITTED, submitted),
             (AttemptState.COMPLETED, completed),
@@ -106,6 +105,7 @@ def test_a_run_halfway() -> None:
         "           1,843 succeeded · 9 failed · 2 being fetched · 20 open · 3,126 left",
         "spent      $224.16 of about $600.00 for all · $2.40 reserved · budget $620.00",
         "images     12.0 a minute  ▇" + "█" * 29 + "▂  last 31 min",
+        "open       20 requests    ▆▆▆▇▇▇▇▇▇▇▇▇█████▇▆▆▆▆▆▆▆▆▆▆▆▆▆  last 31 min",
         "latency    51 s half of them, 91 s nine of ten, 100 s the longest of the last 100",
         'failed     6 content_policy_violation  "The prompt  [31mwas refused."',
         "           3 lost",
@@ -152,9 +152,9 @@ def test_nothing_scrolls_away(rows: int) -> None:
 def test_kinds_of_failures_for_which_there_is_no_room_are_counted() -> None:
     kinds = {f"kind_{number}": 10 - number for number in range(10)}
 
-    lines = drawn(figures_of(failed=kinds), rows=14)
+    lines = drawn(figures_of(failed=kinds), rows=15)
 
-    assert lines[7:11] == [
+    assert lines[8:12] == [
         "failed     10 kind_0",
         "           9 kind_1",
         "           8 kind_2",
