@@ -166,9 +166,13 @@ def parse_answer(http: int, headers: Mapping[str, str], content: bytes, *, key: 
         content: The body.
         key: What it was asked with. What an answer says is logged, shown and recorded.
     """
+    names = {name.lower(): value for name, value in headers.items()}
     secrets = _secrets_of(key)
-    for secret in secrets:
-        content = content.replace(secret.encode(), _NO_KEY.encode())
+    if secrets and (secrets[-1].encode() in content or secrets[-1] in "\n".join(names.values())):
+        # The last of them is part of the others: where it is not, none is.
+        for secret in secrets:
+            content = content.replace(secret.encode(), _NO_KEY.encode())
+        names = {name: _without(secrets, value) for name, value in names.items()}
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):  # not JSON, not text at all, or nested to do harm
@@ -176,7 +180,7 @@ def parse_answer(http: int, headers: Mapping[str, str], content: bytes, *, key: 
     is_object = isinstance(body, dict)
     return Answer(
         http=http,
-        headers={name.lower(): _without(secrets, value) for name, value in headers.items()},
+        headers=names,
         body=body if is_object else None,
         text="" if is_object else content[: 4 * MAX_MESSAGE].decode(errors="replace"),
     )

@@ -29,6 +29,9 @@ JOURNAL_COLUMNS = (
 # What the first cell of a journal row looks like: a time.
 JOURNAL_FIRST_CELL = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,")
 
+# Made once: `json.dumps` makes one for each text that is not written in its own way.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _HALF = re.compile(r"[\ud800-\udfff]")
 # What a spreadsheet takes for a formula; and the sign that says that it is none.
@@ -177,7 +180,7 @@ def judges_input(entry: Entry) -> bool:
 
 def write_json(value: Json | Mapping[str, Json]) -> str:
     """Write JSON as our files have it: one line, UTF-8 as it is."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     # Half a character has no UTF-8, and JSON has a spelling for it.
     return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 

@@ -39,6 +39,7 @@ SECTOR_BYTES = 512
 _PIECE_BYTES = 1024 * 1024
 
 _SPECIAL = re.compile(r'[",\r\n]')
+_QUOTED = re.compile(r'["\r\n]')
 _BOM = b"\xef\xbb\xbf"
 _ZEROS = re.compile(rb"\0+")
 
@@ -67,12 +68,13 @@ def format_row(cells: Sequence[str]) -> str:
 
     The standard library leaves a lone `\r` unquoted, which other readers take for a line's end.
     """
-    return ",".join(map(_format_cell, cells)) + "\n"
+    line = ",".join(cells)
+    if line.count(",") >= len(cells) or _QUOTED.search(line) is not None:
+        line = ",".join([cell if _SPECIAL.search(cell) is None else _quote(cell) for cell in cells])
+    return f"{line}\n"
 
 
-def _format_cell(cell: str) -> str:
-    if _SPECIAL.search(cell) is None:
-        return cell
+def _quote(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"'
 
 

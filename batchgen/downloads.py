@@ -24,7 +24,7 @@ from batchgen.standing import Standing
 SIDE_BY_SIDE = 16
 
 # Of so many that wait, the records are kept in memory: their turn comes at once.
-KEPT = 256
+KEPT = 1000
 
 # So many jobs in a row whose images cannot be fetched mean that their host is at fault.
 FEW = 3

@@ -73,6 +73,9 @@ _POST_HEADERS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Made once: `json.dumps` makes one for each text that is not written in its own way.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 # A path of these has nothing in it that would have to be quoted.
 _UNQUOTED = re.compile(r"[A-Za-z0-9_/.~-]+")
 
@@ -242,6 +245,10 @@ class QueueClient:
     def _url(self, endpoint: str, request: Request, given: str, suffix: str) -> URL:
         """Return where to ask: the path that the service gave, on the host that we were given."""
         base = self.service.queue_url
+        if given.startswith(base):
+            rest = given[len(base) :]
+            if _is_tidy(rest) and request.request_id in rest.split("/"):
+                return URL(given, encoded=True)  # ours to the letter, as it is as a rule
         if place := _place_of(request.request_id, given):
             # Where the queue lies behind a path of its own, an answer may know of it or not.
             known = place.startswith(self._before)
@@ -363,7 +370,7 @@ def application_of(endpoint: str) -> str:
 
 def encode_input(value: Mapping[str, Json]) -> bytes:
     """Return an input as the body of its POST."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 @contextmanager
@@ -408,7 +415,7 @@ def _place_of(request_id: str, given: str) -> str:
 
 def _is_tidy(path: str) -> bool:
     """Say whether nothing in a path would have to be quoted, or left out (`/../`)."""
-    return _UNQUOTED.fullmatch(path) is not None and "/." not in path
+    return path[:1] == "/" and _UNQUOTED.fullmatch(path) is not None and "/." not in path
 
 
 def _is_usable(request_id: str) -> bool:

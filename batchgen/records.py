@@ -354,7 +354,9 @@ class Records:
         standing.last = start
         if entry.state is AttemptState.SUBMITTING:
             standing.started = start
-        logger.info(
+        # What is about to be sent stands in the journal; a line of the log says what came of it.
+        logger.log(
+            logging.DEBUG if entry.state is AttemptState.SUBMITTING else logging.INFO,
             "%s attempt %d %s%s",
             entry.job_id,
             entry.attempt,

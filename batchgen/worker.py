@@ -279,7 +279,7 @@ class Worker:
             # The service keeps it for some minutes only: nothing more is bought until it fits.
             self.course.lack_room(error)
             return StillOpen(reason=f"its image could not be stored: {error}")
-        return replace(ending, output=output)
+        return ending if output == ending.output else replace(ending, output=output)
 
     async def _accepted(
         self, job: Job, standing: Standing, request: Request, ahead: int | None

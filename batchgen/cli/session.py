@@ -26,7 +26,7 @@ from batchgen.cli.signals import Signals
 from batchgen.cli.summary import summarise
 from batchgen.cli.talk import give, say
 from batchgen.errors import AccountError, UsageError
-from batchgen.event_loop import run_to_end
+from batchgen.event_loop import collect_rarely, run_to_end
 from batchgen.launch import Selection, launch
 from batchgen.manifest import Manifest, load_manifest
 from batchgen.progress import Progress
@@ -170,6 +170,7 @@ def _run(errand: Errand, service: Service, signals: Signals) -> int:
         quiet=options.quiet,
         failures_command=about_batch(errand, "status", "--failed"),
     )
+    collect_rarely()
     with _spoken_log(verbose=options.verbose):
         report = run_to_end(_launch(errand, service, progress, line, signals))
     if options.as_json:

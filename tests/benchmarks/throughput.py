@@ -7,6 +7,8 @@ in turns, 64 requests open, four calls a job: POST, status, result, an image of 
 
 - `bare`: a loop over aiohttp on uvloop. It writes the image to a file and that is all: no ledger,
   no journal, no check of the image, no sync, no second try.
+- `synced`: the same loop, but each image is synced, renamed and its folder synced, in a thread:
+  what durable images alone cost, with no ledger, no journal, no check.
 - `batchgen`: `batchgen run` as anybody calls it: every intent, every answer and every result
   synced to the journal before what depends on it, every image decoded, synced and renamed, every
   ledger row synced.
@@ -28,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -81,11 +83,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the files go (the temporary folder)")
     parser.add_argument("--fal-client", action="store_true", help="1,000 jobs of it, too")
     parser.add_argument("--bare", nargs=3, metavar=("URL", "JOBS", "DIR"), help=argparse.SUPPRESS)
+    parser.add_argument("--synced", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--official", nargs=2, metavar=("URL", "JOBS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
         url, jobs, folder = options.bare
-        uvloop.run(run_bare(url, jobs=int(jobs), folder=Path(folder)))
+        save = put_synced if options.synced else put
+        uvloop.run(run_bare(url, jobs=int(jobs), folder=Path(folder), save=save))
     elif options.official:
         url, jobs = options.official
         uvloop.run(run_official(url, jobs=int(jobs)))
@@ -99,27 +103,33 @@ def main() -> None:
 def report(jobs: int, rounds: int, folder: Path, *, with_official: bool) -> None:
     """Run both in turns and print what came of it."""
     bare: list[Round] = []
+    synced: list[Round] = []
     ours: list[Round] = []
     official: list[Round] = []
     for number in range(rounds):
         bare.append(measure(bare_loop, jobs, folder))
+        synced.append(measure(synced_loop, jobs, folder))
         ours.append(measure(batchgen_run, jobs, folder))
         if with_official:
             official.append(measure(official_loop, 1000, folder))
         ratio = ours[-1].per_s / bare[-1].per_s
         say(
-            f"round {number + 1}: bare {bare[-1].per_s:.0f}, batchgen {ours[-1].per_s:.0f} jobs/s, "
+            f"round {number + 1}: bare {bare[-1].per_s:.0f}, synced {synced[-1].per_s:.0f}, "
+            f"batchgen {ours[-1].per_s:.0f} jobs/s, "
             f"ratio {ratio:.3f}"
         )
     ratios = [one.per_s / other.per_s for one, other in zip(ours, bare, strict=True)]
+    of_synced = [one.per_s / other.per_s for one, other in zip(ours, synced, strict=True)]
     cpu = [one.cpu_s / other.cpu_s for one, other in zip(ours, bare, strict=True)]
     document = {
         "jobs": jobs,
         "rounds": rounds,
         "open": OPEN,
         "ratio": spread(ratios, 3),
+        "ratio_to_synced": spread(of_synced, 3),
         "cpu_ratio": spread(cpu, 3),
         "batchgen": figures(ours),
+        "synced": figures(synced),
         "bare": figures(bare),
         "disk": measure_disk(folder),
     }
@@ -178,6 +188,10 @@ def bare_loop(url: str, jobs: int, place: Path) -> list[str]:
     return [sys.executable, __file__, "--bare", url, str(jobs), str(place)]
 
 
+def synced_loop(url: str, jobs: int, place: Path) -> list[str]:
+    return [*bare_loop(url, jobs, place), "--synced"]
+
+
 def official_loop(url: str, jobs: int, place: Path) -> list[str]:
     return [sys.executable, __file__, "--official", url, str(jobs)]
 
@@ -190,7 +204,31 @@ def batchgen_run(url: str, jobs: int, place: Path) -> list[str]:
     return [sys.executable, "-m", "batchgen", "run", "night.yaml", "--yes"]
 
 
-async def run_bare(url: str, *, jobs: int, folder: Path) -> None:
+Save = Callable[[Path, bytes], Awaitable[None]]
+
+
+async def put(path: Path, image: bytes) -> None:
+    path.write_bytes(image)
+
+
+async def put_synced(path: Path, image: bytes) -> None:
+    await asyncio.to_thread(place_file, path, image)
+
+
+def place_file(path: Path, content: bytes) -> None:
+    """Put a file under its name, whole, so that it survives a power cut."""
+    part = f"{path}.part"
+    handle = os.open(part, os.O_CREAT | os.O_WRONLY)
+    os.write(handle, content)
+    os.fsync(handle)
+    os.close(handle)
+    Path(part).rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+async def run_bare(url: str, *, jobs: int, folder: Path, save: Save = put) -> None:
     """Do every job with four calls, and keep nothing but the image."""
     numbers = iter(range(jobs))
     headers = {"Authorization": f"Key {KEY}"}
@@ -209,7 +247,7 @@ async def run_bare(url: str, *, jobs: int, folder: Path) -> None:
                 result = await answer.json()
             async with session.get(result["images"][0]["url"]) as answer:
                 image = await answer.read()
-            (folder / f"{number}.png").write_bytes(image)
+            await save(folder / f"{number}.png", image)
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await asyncio.gather(*(drain(session) for _ in range(OPEN)))
@@ -262,19 +300,8 @@ def appending(place: Path) -> Callable[[], None]:
 
 
 def placing(place: Path) -> Callable[[], None]:
-    folder = os.open(place, os.O_RDONLY)
     numbers = count()
-
-    def put() -> None:
-        name = str(place / f"{next(numbers)}.png")
-        handle = os.open(f"{name}.part", os.O_CREAT | os.O_WRONLY)
-        os.write(handle, b"x" * 3000)
-        os.fsync(handle)
-        os.close(handle)
-        Path(f"{name}.part").rename(name)
-        os.fsync(folder)
-
-    return put
+    return lambda: place_file(place / f"{next(numbers)}.png", b"x" * 3000)
 
 
 # -- figures --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.queues import ENDPOINT, KEY, QUICK, client_of
+from support.queues import ENDPOINT, KEY, PATIENT, QUICK, client_of
 from support.wire import Do, Silent, Step, Wire, http, refused_url
 
 from batchgen.attempt import Request
@@ -141,24 +141,46 @@ async def test_a_connection_that_has_been_idle_is_not_used_for_a_post() -> None:
         assert server.connections == 2
 
 
-async def test_a_total_time_that_runs_out_in_the_middle_of_an_answer_is_uncertain() -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        try:
-            while True:
-                writer.write(b" ")
-                await writer.drain()
-                await asyncio.sleep(0.05)
-        except (OSError, asyncio.CancelledError):
-            writer.close()
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer a byte now and then, for ever."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    try:
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+    except (OSError, asyncio.CancelledError):
+        writer.close()
 
+
+async def test_a_total_time_that_runs_out_in_the_middle_of_an_answer_is_uncertain() -> None:
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         error = await submit(f"http://127.0.0.1:{port}")
 
     assert isinstance(error, UncertainError)
+
+
+async def test_a_read_whose_answer_drips_without_an_end_is_a_failed_read() -> None:
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with client_of(f"http://127.0.0.1:{port}", timeouts=QUICK) as client:
+            with pytest.raises(ReadError):
+                await client.result(ENDPOINT, Request(request_id="r1"))
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
+    body = b'{"images": [], "description": "' + b"x" * 300_000 + b'"}'
+    whole = http(200, body)
+
+    script = [whole[:90], whole[90:200_000], whole[200_000:]]
+    async with Wire(script) as server, client_of(server.url, timeouts=PATIENT) as client:
+        found = await client.result(ENDPOINT, Request(request_id="r1"))
+
+    assert found == Fetched(output={"images": [], "description": "x" * 300_000})
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

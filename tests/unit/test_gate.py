@@ -13,6 +13,7 @@ from batchgen.gate import (
     GIVE_UP_S,
     MOST_WAITING,
     NO_DOWNLOAD_S,
+    PLENTY_S,
     ROOM_FACTOR,
     Gate,
     Hold,
@@ -172,6 +173,31 @@ def test_a_folder_that_is_gone_stops() -> None:
     assert isinstance(held, Stop)
     assert held.cause is Cause.DISK
     assert "No such file or directory" in held.text
+
+
+@pytest.mark.parametrize(
+    ("free", "later_s", "looks"),
+    [
+        pytest.param(100 * GB, PLENTY_S / 2, 1, id="plenty a moment ago is plenty now"),
+        pytest.param(100 * GB, PLENTY_S, 2, id="but not for long"),
+        pytest.param(1 * GB, PLENTY_S / 2, 2, id="what could be gone by now is looked at anew"),
+    ],
+)
+def test_free_space_is_asked_for_as_often_as_it_could_run_out(
+    free: int, later_s: float, looks: int
+) -> None:
+    asked: list[Path] = []
+
+    def look(folder: Path) -> int:
+        asked.append(folder)
+        return free
+
+    gate = make_gate(free_bytes=look)
+
+    assert check(gate, monotonic=1000.0) is None
+    assert check(gate, monotonic=1000.0 + later_s) is None
+
+    assert len(asked) == looks
 
 
 def test_a_disk_that_may_become_free_again_holds() -> None:
