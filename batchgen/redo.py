@@ -64,12 +64,14 @@ class Order:
         pending: How many of them were ordered before.
         left_out: Why jobs that were named are not among them → their ids.
         whole: Jobs among them that ask for several images: each is made once more as a whole.
+        ordered: Where nothing was chosen, how many lines were ordered before, made ones included.
     """
 
     lines: tuple[Redo, ...]
     pending: int
     left_out: Mapping[LeftOut, tuple[str, ...]] = field(default_factory=dict)
     whole: int = 0
+    ordered: int = 0
 
     @property
     def new(self) -> int:
@@ -110,7 +112,8 @@ def make_order(
     elif wish.jobs:
         chosen = chooser.choose_jobs(wish.jobs)
     else:
-        return Order(lines=family.lines, pending=len(family.lines))
+        rest = tuple(line for line in family.lines if not family.is_done(line.job.job_id))
+        return Order(lines=rest, pending=len(rest), ordered=len(family.lines))
     # These have no memory of what they have ordered, so a command that was cut short and is given
     # again first makes what is left of that, and orders nothing new.
     return chooser.order([] if chooser.has_pending else chosen, at=at)
@@ -169,6 +172,11 @@ class Family:
         return standing is not None and (
             standing.state is AttemptState.COMPLETED or standing.has_image
         )
+
+    def is_done(self, job_id: str) -> bool:
+        """Say whether all images of a job are there."""
+        standing = self.standing(job_id)
+        return standing is not None and job_state(standing) is JobState.SUCCEEDED
 
     def is_pending(self, job_id: str) -> bool:
         """Say whether a job is still to be made, or being made."""

@@ -145,7 +145,7 @@ def _without_lines(batch: Batch, order: Order, options: RunOptions) -> int:
     """Say why there is nothing to make once more."""
     resume = next_command("resume", batch.folder, jobs_dir=options.jobs_dir)
     text = nothing_to_redo(order, batch=batch.name, resume=resume)
-    if set(order.left_out) != {LeftOut.REDONE}:
+    if not order.ordered and set(order.left_out) != {LeftOut.REDONE}:
         raise UsageError(text)
     if options.as_json:
         document = {"batch": batch.name, "folder": str(batch.folder), "exit_code": 0}

@@ -27,6 +27,8 @@ def nothing_to_redo(order: Order, *, batch: str, resume: str) -> str:
         resume: The command that makes what is left.
     """
     left_out = order.left_out
+    if order.ordered:
+        return f"{batch}: nothing to do. All {order.ordered:,} that were ordered are made."
     if not left_out:
         return (
             f"{batch} has nothing ordered that is not made. Say what to make once more: "
@@ -65,7 +67,7 @@ def _notes(order: Order) -> Iterator[str]:
         yield from labelled(
             "ordered before", f"{counted(order.pending, 'job')} of these: not made so far"
         )
-    elif order.pending:
+    elif order.pending and not order.ordered:
         yield from labelled(
             "ordered before",
             "nothing new: what was ordered of these and is not made yet comes first",

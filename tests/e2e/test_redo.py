@@ -178,12 +178,17 @@ def test_what_is_ordered_counts_everywhere(desk: Desk) -> None:
     plan = desk.call("plan", "animals.yaml", "--json").document
     verified = desk.call("verify", "animals")
     rest = desk.call("redo", "animals", "--json").document
+    again = desk.call("redo", "animals")
     resumed = desk.call("resume", "animals", "--json").document
 
     assert (status["jobs"], status["succeeded"], status["left"], status["again"]) == (6, 5, 1, 1)
     assert (plan["jobs"], plan["reasons"]["new"], plan["redo"], plan["cost_usd"]) == (6, 1, 2, 0.06)
     assert verified.code == 0, verified.out
-    assert (rest["jobs"], rest["succeeded"], rest["submitted"]) == (2, 2, 1)
+    assert (rest["jobs"], rest["succeeded"], rest["submitted"]) == (1, 1, 1)
+    assert (again.code, again.err) == (
+        0,
+        "animals: nothing to do. All 2 that were ordered are made.\n",
+    )
     assert (resumed["jobs"], resumed["succeeded"], resumed["submitted"]) == (6, 6, 0)
 
 

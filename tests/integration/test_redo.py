@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.evening import Evening, evening, manifest_of
 
+from batchgen.cli.redo_text import nothing_to_redo
 from batchgen.cli.verify_text import describe
 from batchgen.errors import LedgerError, ManifestError, UsageError
 from batchgen.job import Json
@@ -184,6 +185,21 @@ async def test_it_stays_when_the_manifest_no_longer_has_the_job(tmp_path: Path) 
         order = order_of(one, jobs=[ids_by_animal(one)["fox"], again])
         assert [line.job.prompt for line in order.lines] == ["a fox", "a fox"]
         assert [line.job.repeat for line in order.lines] == [2, 3]
+
+
+async def test_what_nobody_knows_any_more_is_left_out(tmp_path: Path) -> None:
+    async with evening(tmp_path, seconds=0.0) as one:
+        await one.run(manifest_of("fox", "owl"))
+        await one.run(manifest_of("owl"))
+        fox = ids_by_animal(one)["fox"]
+        one.batch.journal_path.unlink()
+        record = one.batch.replay(accept_loss=True)
+
+        order = make_order(one.batch, Wish(jobs=[fox]), record=record, now=one.time.now())
+
+        assert (order.lines, order.left_out) == ((), {LeftOut.GONE: (fox,)})
+        said = nothing_to_redo(order, batch="zoo", resume="batchgen resume zoo")
+        assert f"of 1 job ({fox}) nobody knows any more what was sent" in said
 
 
 async def test_it_belongs_to_every_sample(tmp_path: Path) -> None:
