@@ -22,6 +22,7 @@ from batchgen.gallery import Gallery, make_gallery
 from batchgen.job import Job, Json
 from batchgen.ledger import Columns, LedgerRow
 from batchgen.manifest import load_manifest
+from batchgen.redo_file import add_lines, make_redo
 from batchgen.state import AttemptState
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -322,3 +323,17 @@ def test_nothing_of_the_batch_itself_is_changed(tmp_path: Path) -> None:
     assert {path: after[path] for path in before} == before
     new = {path.relative_to(batch.folder).parts[0] for path in after.keys() - before.keys()}
     assert new == {"gallery", "gallery-share"}
+
+
+def test_what_is_made_once_more_is_among_the_holes_until_it_is_there(tmp_path: Path) -> None:
+    batch = exhibit(tmp_path / "zoo", MANIFEST)
+    manifest = batch.load_frozen()
+    job = next(iter(manifest.jobs()))
+    line = make_redo(job, redo_of=job.job_id, repeat=1, at="2026-11-23T05:00:00.000Z")
+    add_lines(batch.redo_path, [line])
+
+    made = make(batch.folder)
+
+    assert kinds(made) == [*["succeeded"] * 6, "left"]
+    [[_, details]] = handed(made.folder, "detail")
+    assert ["snippet" in one for one in details] == [True] * 6 + [False]

@@ -17,6 +17,7 @@
 
   const state = { across: NONE, down: NONE };
   let cells = new Map();
+  let known = new Set();
   let acrossCodes = [];
   let downCodes = [];
   let size = 148;
@@ -96,6 +97,10 @@
       const cell = cells.get(key);
       if (cell) cell.push(i);
       else cells.set(key, [i]);
+    }
+    known = new Set();
+    for (let i = 0; selection.isFiltered() && i < store.count; i++) {
+      if (store.here[i]) known.add(codeOf(state.down, i) * 65536 + codeOf(state.across, i));
     }
     // In every cell the same order, whichever came first: what stands in one place compares.
     cells.forEach((items) => items.sort(byAxes));
@@ -193,7 +198,7 @@
     cell.style.left = `${side + c * (size + GAP)}px`;
     cell.style.width = cell.style.height = `${size}px`;
     if (!items.length) {
-      const text = selection.isFiltered() ? "nothing fits" : store.loaded < store.count ? "…" : "no such job";
+      const text = known.has(downCodes[r] * 65536 + acrossCodes[c]) ? "nothing fits" : store.loaded < store.count ? "…" : "no such job";
       cell.append(element("span", { class: "nothing" }, text));
       return cell;
     }

@@ -88,6 +88,7 @@
     if (detail?.snippet) {
       parts.push(element("details", { class: "snippet" }, element("summary", {}, "A manifest that makes just this"), element("pre", { tabindex: 0 }, detail.snippet)));
     }
+    if (detail && !detail.snippet) parts.push(element("p", { class: "aside" }, "No manifest makes this job alone: it was made once more, or its row does not say all that was sent."));
     return parts;
   }
 
