@@ -66,7 +66,7 @@ def write_card(exported: Exported, census: Census, loading: Loading, made: Made)
         *_table("Where the images are", ("split", "images"), exported.splits.items()),
         *_sizes(census),
         *_axes(census),
-        *_money(census),
+        *_money(exported, census),
         *_left_out(exported),
         *_missing(exported),
         *_columns(exported),
@@ -151,15 +151,19 @@ def _values(axis: Axis) -> str:
     return listed if len(axis.values) <= MOST_LISTED else f"{count} values: {listed}, …"
 
 
-def _money(census: Census) -> Iterator[str]:
+def _money(exported: Exported, census: Census) -> Iterator[str]:
     rows = [
         (f"${price.normalize():f}", times)
         for price, times in census.prices.most_common(MOST_LISTED)
     ]
     yield from _table("Prices", ("price", "rows"), rows)
-    billed = census.sources["billed"]
-    yield f"Together ${census.spent_usd:,.2f}; {billed:,} of {census.rows:,} as the service billed"
-    yield "them, the others by the price table."
+    billed, total = census.sources["billed"], f"Together ${census.spent_usd:,.2f}"
+    if exported.simulated:
+        yield f"{total}, if a service had made them."
+    elif billed == census.rows:
+        yield f"{total}, as the service billed them."
+    else:
+        yield f"{total}; {billed:,} rows as the service billed them, the others by the price table."
     yield ""
 
 

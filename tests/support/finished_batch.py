@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -22,15 +22,6 @@ from batchgen.ledger import LedgerRow
 
 # What becomes of an image of a job: its bytes, or the row that there is instead; None for none.
 Fate = Callable[[Job, int], "bytes | LedgerRow | None"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """An image in a batch, and its job."""
-
-    job: Job
-    index: int
-    path: Path
 
 
 def drawn_image(

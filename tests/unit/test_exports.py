@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import batchgen
-from batchgen.cli import export_options
+from batchgen.cli import export, export_options
 from batchgen.errors import ExportError, UsageError
 from batchgen.exports import (
     ALL,
@@ -24,7 +24,7 @@ from batchgen.exports import (
     parse_statuses,
 )
 from batchgen.exports.census import MOST_VALUES, Axis, Census
-from batchgen.exports.columns import Column, Copy, Kind, Value, lay_out
+from batchgen.exports.columns import QUALITY, Column, Copy, Kind, Value, lay_out
 from batchgen.exports.guesses import Guesses
 from batchgen.exports.likeness import find_near, find_same
 from batchgen.exports.limits import XLSX
@@ -45,6 +45,15 @@ def test_the_command_offers_what_there_is() -> None:
     assert set(export_options.FORMAT_NAMES) == set(FORMATS)
     assert export_options.METADATA_NAMES == METADATA
     assert (*STATUSES, ALL) == export_options.STATUS_NAMES
+
+
+def test_the_page_of_exports_has_every_format_every_option_and_every_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text(encoding="utf-8")
+    options = [option.opts[0] for option in export.command.params if option.opts[0] != "batch"]
+
+    elsewhere = {"--jobs-dir", "--out", "--to"}  # on every page, or in its first line
+    for name in (*FORMATS, *QUALITY, *set(options) - elsewhere):
+        assert f"`{name}" in page, name
 
 
 @pytest.mark.parametrize(
