@@ -106,6 +106,7 @@ class Dispatcher:
         """Follow a request that is open already: it takes its slot, whatever the cap."""
         self.gate.expect(job)
         self.gate.window.open += 1
+        self.gate.window.reopened(request.request_id)
         self._spawn(self._follow(job, standing, request, ahead=None, age_s=max(age_s, 0.001)))
 
     async def drain(self) -> None:
@@ -268,7 +269,7 @@ class Dispatcher:
         match submission:
             case Accepted():
                 self.submitted += 1
-                self.gate.window.accepted()
+                self.gate.window.accepted(submission.request.request_id, ahead=submission.ahead)
                 await self._follow(
                     job, standing, submission.request, ahead=submission.ahead, age_s=0.0
                 )

@@ -88,8 +88,8 @@ class Gate:
         """
         if self.until_at is not None and now >= self.until_at:
             return Stop(cause=Cause.UNTIL, text="the time given by --until has come")
-        if not self.window.has_room:
-            return Hold(wait_s=60.0, reason=self._slowed())
+        if not self.window.has_room(monotonic):
+            return Hold(wait_s=self.window.room_in_s(monotonic), reason=self._slowed())
         if (wait := self.window.wait_s(monotonic)) > 0:
             return Hold(wait_s=wait, reason=self._slowed() or "waiting, as the service asked")
         if (wait := self.rate.wait_s(monotonic)) > 0:
@@ -113,7 +113,7 @@ class Gate:
     def _slowed(self) -> str:
         if not self.window.slowed:
             return ""
-        return f"slowed by {self.window.why}: {self.window.limit} open of {self.window.cap}"
+        return f"slowed by {self.window.why}: {self.window.allowed} open of {self.window.cap}"
 
     def _check_downloads(self, monotonic: float) -> Hold | Stop | None:
         failing_s = 0.0 if self.failing_since is None else monotonic - self.failing_since

@@ -196,6 +196,7 @@ def _assemble(
 ) -> Runner:
     """Join the parts of a run."""
     settings, clock = run.settings, run.clock
+    gate = _gate(run)
     worker = Worker(
         client=client,
         records=run.records,
@@ -206,6 +207,7 @@ def _assemble(
         reads=ReadPace(),
         contact=Contact(began_at=clock.monotonic()),
         course=run.course,
+        window=gate.window,
     )
     reconciler = Reconciler(
         records=run.records,
@@ -235,7 +237,7 @@ def _assemble(
             course=run.course,
             monotonic=clock.monotonic,
         ),
-        gate=_gate(run),
+        gate=gate,
         guard=FailureGuard(limit=settings.max_failures),
         course=run.course,
         progress=run.progress,

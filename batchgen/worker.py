@@ -41,7 +41,7 @@ from batchgen.outcome import (
     failed,
     judge,
 )
-from batchgen.pacing import SLOWEST_POLL_S, Contact, Polling, ReadPace, Watch, kind_of
+from batchgen.pacing import SLOWEST_POLL_S, Contact, Polling, ReadPace, Watch, Window, kind_of
 from batchgen.queue_client import QueueClient, encode_input
 from batchgen.records import Records
 from batchgen.reply import Failure, Fetched, NotFound, NotReady, Status
@@ -151,6 +151,7 @@ class Worker:
         reads: The inner limit on reads.
         contact: Whether the service answers at all.
         course: Whether the run goes on; told of reads that the account is barred from.
+        window: How many requests may be open; told of where those stand that are.
         backoff: Waits between failed reads.
         waiting: The ids of requests that the service has not begun yet, and how many others are
             before each, where it says so.
@@ -167,6 +168,7 @@ class Worker:
     reads: ReadPace
     contact: Contact
     course: Course
+    window: Window = field(default_factory=lambda: Window(cap=1))
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=0.5, cap_s=30.0))
     waiting: dict[str, int | None] = field(default_factory=dict)
     strange: set[str] = field(default_factory=set)
@@ -205,7 +207,8 @@ class Worker:
         first_read = self.clock.monotonic()
         began = first_read - age_s
         until = first_read + self.timeout_s
-        watch = self.polling.watch(kind_of(job), ahead=ahead, is_new=not age_s)
+        is_probe = self.window.wants_probe(ahead)
+        watch = self.polling.watch(kind_of(job), ahead=ahead, is_new=not age_s, is_probe=is_probe)
         before: Failure | None = None
         denials = _Denials()
         try:
@@ -234,6 +237,7 @@ class Worker:
                     await self.clock.sleep(SECOND_READ_S)
         finally:
             watch.close()
+            self.window.closed(request.request_id)
             self.waiting.pop(request.request_id, None)
             self.open.discard(request.request_id)
 
@@ -408,7 +412,9 @@ class Worker:
             self.contact.answered(self.clock.monotonic())
 
     def _note_queue(self, request: Request, status: Status) -> None:
-        if status.state == "IN_QUEUE":
+        is_queued = status.state == "IN_QUEUE"
+        self.window.saw(request.request_id, is_queued=is_queued, ahead=status.ahead)
+        if is_queued:
             self.waiting[request.request_id] = status.ahead
             return
         self.waiting.pop(request.request_id, None)

@@ -58,6 +58,10 @@ LONGEST_GUESS_S = 10.0
 # move faster than it did.
 PART_OF_WAIT = 0.7
 
+# Who wants to see whether a request waits looks at this part of the time after which it would be
+# looked at else.
+PROBED_AT = 0.05
+
 # What is known of the queue's pace fades by this factor with each further sight of it.
 FADING = 0.9
 
@@ -106,6 +110,7 @@ class Watch:
         kind: What is known of its like.
         is_new: Whether this run has sent it: how long another took is not known.
         is_scout: Whether it is looked at often while little is known.
+        is_probe: Whether it is looked at soon after it was sent, to see whether it waits.
         ahead: Requests before it in the queue when it was last seen there; None: not said.
         seen_s: Its age when it was last seen unfinished, in seconds.
         queued_s: Its age when it was last seen in the queue; None: never.
@@ -117,6 +122,7 @@ class Watch:
     kind: _Kind = field(repr=False)
     is_new: bool
     is_scout: bool
+    is_probe: bool = False
     ahead: int | None = None
     seen_s: float = 0.0
     queued_s: float | None = None
@@ -132,6 +138,8 @@ class Watch:
         schedule = self.polling.schedule_of(self.kind, scouting=self.is_scout)
         due = self.began_s + schedule.after(max(0.0, self.seen_s - self.began_s))
         wait = self.began_s - self.seen_s
+        if self.is_probe and not self.seen_s:
+            due *= PROBED_AT
         if wait > 0.0:
             due = min(due, self.seen_s + max(PART_OF_WAIT * wait, schedule.after(0.0)))
         return max(0.0, min(due, self.seen_s + SLOWEST_POLL_S) - age_s)
@@ -201,13 +209,21 @@ class Polling:
     _places: float = 0.0
     _moving_s: float = 0.0
 
-    def watch(self, kind: Hashable = "", *, ahead: int | None = None, is_new: bool = True) -> Watch:
+    def watch(
+        self,
+        kind: Hashable = "",
+        *,
+        ahead: int | None = None,
+        is_new: bool = True,
+        is_probe: bool = False,
+    ) -> Watch:
         """Begin to watch a request.
 
         Args:
             kind: Requests of one kind take about the same time.
             ahead: Requests before it in the queue, where the service said so.
             is_new: Whether it was sent just now.
+            is_probe: Whether it is of interest soon whether it waits.
         """
         if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
             kind = next(iter(self._kinds))
@@ -215,7 +231,11 @@ class Polling:
         if known is None:
             known = self._kinds[kind] = _Kind()
         watch = Watch(
-            polling=self, kind=known, is_new=is_new, is_scout=known.watched % ONE_SCOUT_IN == 0
+            polling=self,
+            kind=known,
+            is_new=is_new,
+            is_scout=known.watched % ONE_SCOUT_IN == 0,
+            is_probe=is_probe,
         )
         known.watched += 1
         known.open[id(watch)] = watch

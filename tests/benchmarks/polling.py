@@ -1,15 +1,12 @@
 """How near the polling is to the best that is possible, in reads and in delay.
 
-    PYTHONPATH=tests python tests/benchmarks/polling.py [--seeds N] [--real [--scale S]]
+    PYTHONPATH=tests python tests/benchmarks/polling.py [--seeds N]
 
 400 jobs, 40 of them open, 40 runners. Who knows the distribution of the service times can work
 out the best schedule of looks by dynamic programming: the frontier. The polling does not know it
 and learns it on the way, first requests included. Printed is, for each kind of service, how many
 looks a job takes (that which notices the end included), how late that is noticed on average, in
 parts of the usual time, and the ratio to the frontier's delay at as many looks.
-
-Without --real the night passes in virtual time. With it, the whole product runs against a small
-queue on loopback, whose service times are those above times the scale.
 """
 
 from __future__ import annotations
@@ -26,20 +23,24 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from support.frontier import delay_at, frontier
-from support.virtual_queue import Draw, VirtualNight, lognormal
+from support.virtual_queue import Draw, Service, VirtualNight, lognormal
 
 JOBS = 400
 OPEN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Night:
     """One kind of service: what it draws, and the distribution behind it, where it is one."""
 
     draw: Draw
     usual_s: float
     done: Callable[[float], float] | None = None
     runners: int = OPEN
+
+    @property
+    def queue(self) -> Service:
+        return Service(draw=self.draw, runners=self.runners)
 
 
 def main() -> None:
@@ -50,14 +51,12 @@ def main() -> None:
         say(name, measure(service, seeds=options.seeds))
 
 
-def measure(service: Service, *, seeds: int) -> dict[str, object]:
+def measure(service: Night, *, seeds: int) -> dict[str, object]:
     """Let so many nights pass, and return their figures."""
     points = frontier(service.done, usual_s=service.usual_s) if service.done else []
     began = time.process_time()
     nights = [
-        VirtualNight(
-            draw=service.draw, jobs=JOBS, open=OPEN, runners=service.runners, seed=seed
-        ).run()
+        VirtualNight(service=service.queue, jobs=JOBS, cap=OPEN, seed=seed, is_fixed=True).run()
         for seed in range(seeds)
     ]
     cpu_s = time.process_time() - began
@@ -116,25 +115,25 @@ def drifting(dice: random.Random, number: int) -> tuple[Hashable, float]:
     return "", dice.lognormvariate(math.log(4.0 * 3.0 ** (number / JOBS)), 0.3)
 
 
-SERVICES: dict[str, Service] = {
-    "lognormal 4 s, 0.4": Service(draw=lognormal(4.0, 0.4), usual_s=4.0, done=below(4.0, 0.4)),
-    "lognormal 4 s, 0.2": Service(draw=lognormal(4.0, 0.2), usual_s=4.0, done=below(4.0, 0.2)),
-    "lognormal 4 s, 0.8": Service(draw=lognormal(4.0, 0.8), usual_s=4.0, done=below(4.0, 0.8)),
-    "lognormal 50 ms, 0.4": Service(draw=lognormal(0.05, 0.4), usual_s=0.05, done=below(0.05, 0.4)),
-    "lognormal 60 s, 0.4": Service(draw=lognormal(60.0, 0.4), usual_s=60.0, done=below(60.0, 0.4)),
-    "4 s and 12 s, told apart": Service(draw=two_resolutions, usual_s=8.0),
-    "4 s and 12 s, alike": Service(
+SERVICES: dict[str, Night] = {
+    "lognormal 4 s, 0.4": Night(draw=lognormal(4.0, 0.4), usual_s=4.0, done=below(4.0, 0.4)),
+    "lognormal 4 s, 0.2": Night(draw=lognormal(4.0, 0.2), usual_s=4.0, done=below(4.0, 0.2)),
+    "lognormal 4 s, 0.8": Night(draw=lognormal(4.0, 0.8), usual_s=4.0, done=below(4.0, 0.8)),
+    "lognormal 50 ms, 0.4": Night(draw=lognormal(0.05, 0.4), usual_s=0.05, done=below(0.05, 0.4)),
+    "lognormal 60 s, 0.4": Night(draw=lognormal(60.0, 0.4), usual_s=60.0, done=below(60.0, 0.4)),
+    "4 s and 12 s, told apart": Night(draw=two_resolutions, usual_s=8.0),
+    "4 s and 12 s, alike": Night(
         draw=hidden_modes,
         usual_s=8.0,
         done=lambda age: 0.5 * (below(4.0, 0.3)(age) + below(12.0, 0.3)(age)),
     ),
-    "one of twenty five times slower": Service(
+    "one of twenty five times slower": Night(
         draw=heavy_tail,
         usual_s=4.0,
         done=lambda age: 0.95 * below(4.0, 0.3)(age) + 0.05 * below(20.0, 0.3)(age),
     ),
-    "4 s, then 12 s": Service(draw=drifting, usual_s=7.0),
-    "lognormal 4 s, 0.4, behind a queue": Service(
+    "4 s, then 12 s": Night(draw=drifting, usual_s=7.0),
+    "lognormal 4 s, 0.4, behind a queue": Night(
         draw=lognormal(4.0, 0.4), usual_s=4.0, done=below(4.0, 0.4), runners=20
     ),
 }

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.frontier import delay_at, frontier
 from support.jobs import make_job
-from support.virtual_queue import VirtualNight, lognormal
+from support.virtual_queue import Service, VirtualNight, lognormal
 
 from batchgen.job import Json
 from batchgen.pacing import SLOWEST_POLL_S, Polling, Watch, kind_of
@@ -396,7 +396,7 @@ def test_a_night_is_near_the_best_that_is_possible_and_nobody_told_it_the_times(
     normal = NormalDist(math.log(4.0), spread)
     best = frontier(lambda age: normal.cdf(math.log(age)) if age > 0 else 0.0, usual_s=4.0)
 
-    night = VirtualNight(draw=lognormal(4.0, spread), seed=seed).run()
+    night = VirtualNight(service=Service(draw=lognormal(4.0, spread)), seed=seed).run()
 
     assert 1.5 <= night.looks <= 4.0
     assert night.delay_s <= 1.3 * delay_at(best, night.looks)
