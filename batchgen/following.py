@@ -127,13 +127,23 @@ class Follower:
             UsageError: It is no batch any more.
         """
         version = _version_of(self.batch.folder)
-        if self._read is None or self._read.version != version or self._read.has_shrunk:
-            self._read = _read_anew(self.batch.folder, version)
-            has_news = True
-        else:
-            has_news = self._read.go_on()
-        self._see_who_runs(has_news=has_news)
-        return self._figures(self._read)
+        read = self._read
+        has_news: bool | None = None
+        if read is not None and read.version == version and not read.has_shrunk:
+            has_news = self._go_on(read)
+        if read is None or has_news is None:
+            read = self._read = _read_anew(self.batch.folder, _version_of(self.batch.folder))
+        self._see_who_runs(has_news=has_news is not False)
+        return self._figures(read)
+
+    def _go_on(self, read: _Reading) -> bool | None:
+        """Read on, and return whether there was anything; None if a file was just replaced."""
+        try:
+            return read.go_on()
+        except LedgerError:
+            if _version_of(self.batch.folder) == read.version and not read.has_shrunk:
+                raise
+            return None
 
     def _see_who_runs(self, *, has_news: bool) -> None:
         """Find out whether a run goes on: one that writes does, else its lock tells."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.evening import Evening, evening, manifest_of
 
+from batchgen import following
 from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
 from batchgen.following import Figures, Follower, how_it_ended
@@ -191,6 +192,27 @@ async def test_what_a_further_run_replaces_is_read_anew(
         await change(one)
 
         assert counts(follower.look()) == counted_whole(one.folder)
+
+
+async def test_a_ledger_that_is_replaced_while_it_is_read_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with evening(tmp_path, seconds=0.0) as one:
+        await troubled(one)
+        follower = follower_of(one.folder)
+        before = counts(follower.look())
+        ledger = one.folder / "ledger.csv"
+        content = ledger.read_bytes()
+        # Longer than what was read, and no row begins where that has ended.
+        ledger.unlink()
+        ledger.write_bytes(content.replace(b"images/", b"images/../images/"))
+        now = following._version_of(one.folder)
+        seen = iter([follower._read.version if follower._read else now, now, now])
+        monkeypatch.setattr(following, "_version_of", lambda folder: next(seen))
+
+        after = counts(follower.look())
+
+    assert after == before
 
 
 async def test_a_batch_that_has_never_run(tmp_path: Path) -> None:
