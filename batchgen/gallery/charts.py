@@ -261,13 +261,13 @@ def _failures(night: Night) -> Chart:
 
 
 def _chart(
-    title: str, note: str, name: str, draw: Callable[[Axes], None], *, height: float = 2.7
+    title: str, note: str, name: str, draw: Callable[[Axes], None], *, height: float = 2.4
 ) -> Chart:
     from matplotlib import rc_context  # noqa: PLC0415 - an extra, and slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     with rc_context(_SETTINGS):
-        figure = Figure(figsize=(7.2, height), layout="constrained")
+        figure = Figure(figsize=(6.2, height), layout="constrained")
         axes = figure.add_subplot()
         axes.grid(axis="y", linewidth=0.6)
         axes.set_axisbelow(True)

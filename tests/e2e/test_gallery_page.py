@@ -171,6 +171,20 @@ def test_keys_go_on_pick_and_reject_and_what_was_picked_is_kept(
     ]
 
 
+def test_what_has_a_verdict_leaves_those_without_one(looking: Visit, page_file: Path) -> None:
+    looking.open(page_file, "grid")
+    verdicts = ".facet:has(summary:has-text('verdict'))"
+    looking.page.locator(f"{verdicts} label:has-text('undecided') input").check()
+    tile(looking, 0).focus()
+    second = looking.page.evaluate("batchgen.store.id[1]")
+    looking.page.keyboard.press("p")
+
+    looking.until("document.querySelector('#found').textContent === '43 of 44'")
+    assert looking.page.locator(f"{verdicts} .count").all_inner_texts() == ["1", "43"]
+    focused = "batchgen.store.id[document.activeElement.shows]"
+    assert looking.page.evaluate(focused) == second
+
+
 def test_picks_are_restored_from_a_file_as_a_spreadsheet_saves_it(
     looking: Visit, page_file: Path, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 // The filters beside the images: search, seed, status, verdict, and every axis.
 
 (() => {
-  const { store, selection, element, byId, shown } = batchgen;
+  const { store, selection, picks, element, byId, once, shown } = batchgen;
   // So many values of an axis are listed at a time; the rest is found by typing.
   const MOST_LISTED = 60;
   const FEW = 10;
@@ -31,6 +31,14 @@
     event.currentTarget.setAttribute("aria-expanded", String(open));
   });
   selection.watch(draw);
+  // A verdict changes the counts; which images are shown only where somebody has filtered by it.
+  picks.watch(once(() => {
+    if (selection.facets[1].chosen.size) selection.update();
+    else {
+      selection.count();
+      draw();
+    }
+  }));
 
   function makeList(facet, f) {
     const list = { facet, f, query: "" };

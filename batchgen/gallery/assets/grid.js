@@ -32,8 +32,10 @@
   new ResizeObserver(once(() => keepingPlace(layOut))).observe(scroller);
   if (innerWidth < 640) byId("grid-size").value = 150;
   selection.watch(() => {
+    const isHere = inner.contains(document.activeElement);
     current = Math.min(current, Math.max(0, selection.shown.length - 1));
     layOut();
+    if (isHere && selection.shown.length) goTo(current);
   });
   picks.watch(() => placed.forEach((cell) => cell.tile.mark()));
 
@@ -118,7 +120,8 @@
     draw();
   }
 
-  function goTo(place) {
+  function goTo(wanted) {
+    const place = Math.min(wanted, selection.shown.length - 1);
     current = place;
     const top = EDGE + Math.floor(place / columns) * (height + GAP);
     if (top < scroller.scrollTop) scroller.scrollTop = top - GAP;

@@ -53,7 +53,11 @@
   });
   scroller.addEventListener("scroll", once(draw), { passive: true });
   new ResizeObserver(once(layOut)).observe(scroller);
-  selection.watch(regroup);
+  selection.watch(() => {
+    const isHere = table.contains(document.activeElement);
+    regroup();
+    if (isHere) focusOn(...current.split(" ").map(Number));
+  });
   picks.watch(() => table.querySelectorAll(".tile").forEach((tile) => tile.mark()));
   chooseAxes();
 

@@ -27,6 +27,8 @@
       selection.text = selection.seed = "";
       facets.forEach((facet) => facet.chosen.clear());
     },
+    // Counts anew, and leaves what is shown as it is.
+    count: () => choose(),
     update: () => {
       choose();
       watchers.forEach((watch) => watch());
