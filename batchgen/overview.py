@@ -28,6 +28,7 @@ from batchgen.settings import RunSettings
 from batchgen.standing import job_state
 from batchgen.state import AttemptState, JobState
 from batchgen.tally import Tally, count, drawn
+from batchgen.window_log import WindowChange, read_changes
 
 # Somebody who watches is told every so many jobs.
 TOLD_EVERY = 4096
@@ -66,6 +67,7 @@ class Overview:
         failures: The failed jobs; None where they were not asked for.
         begun_at: When the batch was begun: UTC, ISO 8601, as text.
         last_at: When something was last recorded; `""` where nothing was.
+        window: How many requests could be open, and why: the latest changes, oldest first.
     """
 
     report: Report
@@ -80,6 +82,7 @@ class Overview:
     failures: tuple[FailedJob, ...] | None
     begun_at: str
     last_at: str
+    window: tuple[WindowChange, ...] = ()
 
     @property
     def findings(self) -> dict[str, int]:
@@ -123,6 +126,7 @@ class Overview:
             "running": self._running(),
             "begun_at": self.begun_at,
             "last_at": self.last_at,
+            "window": [one.as_json() for one in self.window],
             "former_open": self.former.open,
             "former_undelivered": self.former.undelivered,
             "former_unknown": self.former.unknown,
@@ -194,6 +198,7 @@ def look(
         failures=None if failures is None else tuple(failures),
         begun_at=state.created_at,
         last_at=record.last_at,
+        window=read_changes(batch.log_path),
     )
 
 

@@ -12,6 +12,7 @@ from batchgen.course import Course
 from batchgen.dispatcher import Dispatcher
 from batchgen.recovery import Recovery
 from batchgen.stop import Cause, Stop
+from batchgen.window_log import WindowLog
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Runner:
     async def _watch(self) -> None:
         """Look up from the work now and then."""
         clock = self.recovery.clock
+        window_log = WindowLog(window=self.dispatcher.gate.window)
         wall, steady = clock.now(), clock.monotonic()
         while True:
             await clock.sleep(LOOK_S)
@@ -105,6 +107,7 @@ class Runner:
                 logger.warning("the clock has jumped by %.0f s", off_s)
             wall, steady = now, monotonic
             await self.course.guarded(self._look(monotonic))
+            window_log.look(monotonic)
 
     async def _look(self, monotonic: float) -> None:
         self._check_stop_request()

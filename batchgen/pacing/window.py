@@ -74,6 +74,13 @@ class Window:
         """Whether refusals have made the window smaller than the cap."""
         return self.allowed < self.cap
 
+    @property
+    def reason(self) -> str:
+        """What decides how large the window is, in a few words."""
+        if self.limit == self.cap:
+            return "the cap"
+        return f"slowed by {self.why}" if self.limit == self.allowed else "enough for the service"
+
     def has_room(self, now: float) -> bool:
         """Say whether one more request may be opened."""
         while self._resting and self._resting[0] <= now:
