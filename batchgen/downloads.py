@@ -1,7 +1,7 @@
 """The second stage: images are fetched beside the requests, and hold none of their slots.
 
 What waits here waits as numbers; its records are read from the journal when its turn comes. Only
-the few that are next bring what was just written along.
+a bounded number brings along what was just written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from batchgen.standing import Standing
 # Jobs whose images are fetched at a time.
 SIDE_BY_SIDE = 16
 
-# Of so many that wait, the records are kept in memory: their turn comes at once.
+# Of so many that wait, what was just written is kept in memory, some kilobytes each. More than that
+# wait only after a pause of submissions, or at the start of a run.
 KEPT = 1000
 
 # So many jobs in a row whose images cannot be fetched mean that their host is at fault.
