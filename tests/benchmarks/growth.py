@@ -24,8 +24,8 @@ from started_run import start
 LEFT = 1000
 SENT = 250
 PANELS = (
-    ("first_post_s", "until the first submission, in s", True),
-    ("first_post_cpu_s", "… in s of CPU time", True),
+    ("first_post_s", "from the start to the first submission, in s", True),
+    ("first_post_cpu_s", "CPU time of a run that sends one job, in s", True),
     ("peak_mb", "memory at most, in MB", False),
     ("jobs_a_second", "jobs a second then", False),
 )
@@ -72,7 +72,7 @@ def draw(found: list[dict[str, float]], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "growth"
+    mpl.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(2, 2, figsize=(8, 5), sharex=True, layout="constrained")
@@ -83,12 +83,15 @@ def draw(found: list[dict[str, float]], path: Path) -> None:
         panel.set_xscale("log")
         if is_log:
             panel.set_yscale("log")
+            panel.yaxis.set_major_formatter("{x:g}")
+            panel.minorticks_off()
         else:
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.15 * max(line[name] for line in found))
         panel.grid(visible=True, color="#dddddd")
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[-1]:
         panel.set_xlabel("finished jobs on record")
+        panel.xaxis.set_major_formatter("{x:,.0f}")
     figure.savefig(path, metadata={"Date": None})
 
 

@@ -5,9 +5,9 @@
 A batch is written whose first N jobs have finished (100,000 if nothing is said; `--jobs 1000000`
 takes ten minutes to write and 2.2 GB, and `--folder` keeps it for the next time). Then, in turns
 and each in a process of its own: both of its files are read once with the `csv` module and its
-manifest is drawn once, which is the limit; and `batchgen resume --limit 1` goes on with it, from
-the start of the process to the first submission that a raw queue sees. One JSON line is printed;
-its CPU times are those of whole processes, which a busy machine disturbs least.
+manifest is drawn once, which is the limit; and `batchgen resume --limit 1 --no-download` goes on
+with it, from the start of the process to the first submission that a raw queue sees. One JSON line
+is printed; its CPU times are those of whole processes, which a busy machine disturbs least.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measure(place: Path, jobs: int, rounds: int) -> dict[str, object]:
     limits, resumed = [], []
     for _ in range(rounds):
         limits.append(in_a_process(place))
-        resumed.append(start(["resume", "many", "--limit", "1"], place))
+        resumed.append(start(["resume", "many", "--limit", "1", "--no-download"], place))
     first = [one.first_post_s or 0.0 for one in resumed]
     walls = [limit["csv_s"] + limit["draw_s"] for limit in limits]
     ratios = [mine / wall for mine, wall in zip(first, walls, strict=True)]
