@@ -33,6 +33,7 @@ from batchgen.settings import RunSettings
 from batchgen.standing import ImageMark, Standing, next_step, with_row
 from batchgen.state import JobState
 from batchgen.tally import Tally, count, drawn
+from batchgen.window_log import MOST_TOLD, WindowChange, read_changes
 
 # While nothing is written, it is asked so often whether the run still goes on, in seconds.
 ASK_S = 2.0
@@ -40,6 +41,9 @@ ASK_S = 2.0
 # How the last line of run.log says that a run has ended.
 _ENDED = re.compile(r"^\S+ \w+ run ends with (\d+): (.*)$")
 _LAST_LINES_BYTES = 4096
+
+# The log is read on from so far before where it ended: its last line may not have been whole.
+_OVERLAP_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,8 @@ class Figures:
         bill: What was spent, is reserved, and may be spent by the manifest.
         estimate_usd: What all jobs cost by the price tables; None where one is not known.
         flow: How fast it goes; it goes on with the next look.
+        window: How many requests could be open, and why: the latest changes of the run that goes
+            on, oldest first.
         is_running: Whether a run goes on.
         holder: Who runs it, as far as that is known; None while nobody does.
         began_at: When that run began.
@@ -70,6 +76,7 @@ class Figures:
     bill: Budget
     estimate_usd: Decimal | None
     flow: Flow
+    window: tuple[WindowChange, ...]
     is_running: bool
     holder: Holder | None
     began_at: datetime | None
@@ -168,6 +175,7 @@ class Follower:
             bill=replace(read.record.bill),
             estimate_usd=read.estimate_usd,
             flow=read.flow,
+            window=tuple(one for one in read.window if _is_of(one, began)),
             is_running=self._is_running,
             holder=self._holder if self._is_running else None,
             began_at=began,
@@ -201,6 +209,8 @@ class _Reading:
     estimate_usd: Decimal | None
     tally: Tally
     flow: Flow = field(default_factory=Flow)
+    window: tuple[WindowChange, ...] = ()
+    _log_end: int = 0
 
     @property
     def has_shrunk(self) -> bool:
@@ -217,6 +227,7 @@ class _Reading:
         before = self.record.ledger_end, self.record.journal_end
         self._read_ledger()
         self._read_journal()
+        self.read_log()
         return before != (self.record.ledger_end, self.record.journal_end)
 
     def _read_ledger(self) -> None:
@@ -229,6 +240,15 @@ class _Reading:
             self._take_row(cells)
             self.flow.note_row(cells)
         self.record.ledger_end = reader.end
+
+    def read_log(self) -> None:
+        """Read what run.log tells of the window since."""
+        log = self.batch.log_path
+        size = _size(log)
+        if size != self._log_end:
+            changes = read_changes(log, start=max(0, min(size, self._log_end) - _OVERLAP_BYTES))
+            self.window = tuple(dict.fromkeys((*self.window, *changes)))[-MOST_TOLD:]
+            self._log_end = size
 
     def _take_row(self, cells: dict[str, str]) -> None:
         tried = int(cells["attempts"]) if cells["attempts"].isdecimal() else None
@@ -325,6 +345,7 @@ def _read_anew(folder: Path, version: tuple[object, ...]) -> _Reading:
         tally=count(standings, retry=retry, download=settings.download),
     )
     _look_back(reading)
+    reading.read_log()
     return reading
 
 
@@ -363,6 +384,17 @@ def _look_back(reading: _Reading) -> None:
                 flow.note_entry(parse_entry(cells))
             except ValueError:
                 continue
+
+
+def _is_of(change: WindowChange, began_at: datetime | None) -> bool:
+    """Say whether a change of the window belongs to a run that began then."""
+    try:
+        # The log tells seconds, and the run's beginning is told to the millisecond.
+        return began_at is not None and datetime.fromisoformat(change.at) >= began_at.replace(
+            microsecond=0
+        )
+    except ValueError:
+        return False
 
 
 def _copied(tally: Tally) -> Tally:

@@ -80,11 +80,16 @@ class WindowChange:
         }
 
 
-def read_changes(log: Path) -> tuple[WindowChange, ...]:
-    """Return the latest changes of the window that a run.log tells of, oldest first."""
+def read_changes(log: Path, *, start: int = 0) -> tuple[WindowChange, ...]:
+    """Return the latest changes of the window that a run.log tells of, oldest first.
+
+    Args:
+        log: The file.
+        start: Where to begin to read, in bytes.
+    """
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - END_BYTES))
+            file.seek(max(start, file.seek(0, os.SEEK_END) - END_BYTES))
             end = file.read()
     except OSError:
         return ()

@@ -57,7 +57,8 @@ def draw(figures: Figures, *, screen: Screen, now: datetime, foot: str) -> list[
     """
     room = screen.columns - 1  # a full line would break into the next on some terminals
     head = [*_head(figures, room, now), "", *_progress(figures, screen, now)]
-    head += [*_money(figures, room), *_speed(figures, screen, now), *_latency(figures, room)]
+    head += [*_money(figures, room), *_speed(figures, screen, now)]
+    head += [*_window(figures, screen, now), *_latency(figures, room)]
     tail = ["", foot]
     kinds = max(1, min(MOST_KINDS, screen.rows - len(head) - len(tail) - 2))
     lines = [*head, *_failures(figures, room, kinds), *tail]
@@ -193,6 +194,25 @@ def _speed(figures: Figures, screen: Screen, now: datetime) -> Iterator[str]:
         now_open = f"{open_:,} requests"
         history = flow.open_over_time(then, most=max(1, most), open_now=open_)
         yield _pictured(figures, screen, "open", f"{now_open:<{len(rate)}}", history)
+
+
+def _window(figures: Figures, screen: Screen, now: datetime) -> Iterator[str]:
+    """Yield how many requests may be open, why, and how that was before."""
+    if not figures.window:
+        return
+    latest = figures.window[-1]
+    size = f"{latest.limit:,} of {latest.cap:,}"
+    since = f" since {_clock(datetime.fromisoformat(latest.at), now)}: {plain(latest.why)}"
+    picture = ""
+    if len(figures.window) > 1:
+        steps = PLAIN_STEPS if screen.is_plain else STEPS
+        picture = f"  {spark([one.limit for one in figures.window], steps=steps)}"
+    yield _first_that_fits(
+        screen.columns - 1,
+        _row("window", size + since + picture),
+        _row("window", size + since),
+        _row("window", size),
+    )
 
 
 def _pictured(

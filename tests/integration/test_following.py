@@ -12,10 +12,12 @@ import pytest
 from support.evening import Evening, evening, manifest_of
 
 from batchgen import following
+from batchgen.attempt import parse_timestamp
 from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
 from batchgen.following import Figures, Follower, how_it_ended
 from batchgen.launch import Selection
+from batchgen.lock import read_holder
 from batchgen.overview import look
 from batchgen.redo import Wish, make_order
 from batchgen.state import JobState
@@ -194,6 +196,28 @@ async def test_what_a_further_run_replaces_is_read_anew(
         assert counts(follower.look()) == counted_whole(one.folder)
 
 
+async def test_the_window_of_the_run_that_goes_on(tmp_path: Path) -> None:
+    async with evening(tmp_path, seconds=0.0) as one:
+        await troubled(one)
+    batch = Batch(one.folder)
+    line = "INFO window {} of 20, 5 open: 429\n"
+    with batch.lock(), batch.log_path.open("a", encoding="utf-8") as log:
+        follower = Follower(batch=batch, monotonic=lambda: 0.0)
+        holder = read_holder(one.folder)
+        assert holder is not None
+        log.write(f"2001-01-01T00:00:00+0000 {line.format(1)}")
+        later = parse_timestamp(holder.started_at).isoformat(timespec="seconds")
+        seen = []
+        for limit in (10, 11):
+            log.write(f"{later} {line.format(limit)}")
+            log.flush()
+            # The run before, of one request at a time, may have been in the same second.
+            window = follower.look().window
+            seen.append([change.limit for change in window if change.cap == 20])
+
+    assert seen == [[10], [10, 11]]
+
+
 async def test_a_ledger_that_is_replaced_while_it_is_read_is_read_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,8 +228,9 @@ async def test_a_ledger_that_is_replaced_while_it_is_read_is_read_anew(
         ledger = one.folder / "ledger.csv"
         content = ledger.read_bytes()
         # Longer than what was read, and no row begins where that has ended.
-        ledger.unlink()
-        ledger.write_bytes(content.replace(b"images/", b"images/../images/"))
+        new = one.folder / ".ledger.csv.new"
+        new.write_bytes(content.replace(b"images/", b"images/../images/"))
+        new.replace(ledger)
         now = following._version_of(one.folder)
         seen = iter([follower._read.version if follower._read else now, now, now])
         monkeypatch.setattr(following, "_version_of", lambda folder: next(seen))

@@ -19,6 +19,7 @@ from batchgen.following import Figures
 from batchgen.lock import Holder
 from batchgen.state import AttemptState, JobState
 from batchgen.tally import Tally
+from batchgen.window_log import WindowChange
 
 NOW = datetime(2026, 11, 22, 23, 41, tzinfo=timezone(timedelta(hours=1)))
 BEGAN = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
@@ -83,6 +84,7 @@ def figures_of(
         ),
         "estimate_usd": Decimal(600),
         "flow": flow_of(),
+        "window": (),
         "is_running": True,
         "holder": Holder(host="studio-2", pid=4711, started_at=timestamp(BEGAN)),
         "began_at": BEGAN,
@@ -112,6 +114,17 @@ def test_a_run_halfway() -> None:
         "",
         "Ctrl-C ends the watching.",
     ]
+
+
+def test_the_window_and_how_it_was_before() -> None:
+    changes = [
+        WindowChange(at="2026-11-22T22:00:00+0100", limit=20, cap=20, open=3, why="the cap"),
+        WindowChange(at="2026-11-22T23:02:09+0100", limit=10, cap=20, open=19, why="429"),
+    ]
+    figures = figures_of(window=tuple(changes))
+
+    assert "window     10 of 20 since 23:02: 429  █▅" in drawn(figures)
+    assert "window     10 of 20" in drawn(figures, columns=24)
 
 
 def test_a_run_that_has_ended() -> None:
