@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,14 +94,23 @@ def read_changes(log: Path, *, start: int = 0) -> tuple[WindowChange, ...]:
             end = file.read()
     except OSError:
         return ()
-    found = deque(_LINE.finditer(end), maxlen=MOST_TOLD)
-    return tuple(
-        WindowChange(
-            at=one[1].decode(errors="replace"),
-            limit=int(one[2]),
-            cap=int(one[3]),
-            open=int(one[4]),
-            why=one[5].decode(errors="replace"),
-        )
-        for one in found
+    return tuple(map(_change, deque(_LINE.finditer(end), maxlen=MOST_TOLD)))
+
+
+def each_change(log: Path) -> Iterator[WindowChange]:
+    """Yield every change of the window that a run.log tells of, oldest first."""
+    try:
+        with log.open("rb") as file:
+            yield from map(_change, filter(None, map(_LINE.match, file)))
+    except OSError:
+        return
+
+
+def _change(found: re.Match[bytes]) -> WindowChange:
+    return WindowChange(
+        at=found[1].decode(errors="replace"),
+        limit=int(found[2]),
+        cap=int(found[3]),
+        open=int(found[4]),
+        why=found[5].decode(errors="replace"),
     )

@@ -193,6 +193,8 @@ def _open(night: Night, stretches: Sequence[Stretch], zone: tzinfo) -> Chart:
             edges = [start + step * place for place in range(len(means))]
             axes.stairs(means, [*edges, start + len(counts)], fill=True, color=MAIN, alpha=0.16)
             axes.stairs(means, [*edges, start + len(counts)], color=MAIN, linewidth=1.6)
+        for start, stretch in zip(_starts(stretches), stretches, strict=True):
+            _limits(axes, night, start, stretch)
         axes.set_ylabel("open")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.set_ylim(bottom=0)
@@ -200,7 +202,25 @@ def _open(night: Night, stretches: Sequence[Stretch], zone: tzinfo) -> Chart:
 
     mean = sum(map(sum, series)) / sum(map(len, series))
     note = f"{mean:,.1f} on average, from submission to disk"
+    if night.limits:
+        note += "; the dashed line is the window, how many could be open"
     return _chart("Open requests", note, "open", draw)
+
+
+def _limits(axes: Axes, night: Night, start: float, stretch: Stretch) -> None:
+    """Draw the window over one stretch, from the first time that the log tells of it."""
+    known = [(tick, limit) for tick, limit in night.limits if stretch.first <= tick <= stretch.last]
+    if known:
+        places = [start + tick - stretch.first for tick, _ in known]
+        sizes = [limit for _, limit in known]
+        axes.plot(
+            [*places, start + stretch.ticks],
+            [*sizes, sizes[-1]],
+            drawstyle="steps-post",
+            color=SECOND,
+            linewidth=1.4,
+            dashes=(5, 3),
+        )
 
 
 def _waits(night: Night) -> Chart:

@@ -24,6 +24,7 @@ from batchgen.gallery.spool import Spool
 from batchgen.gallery.thumbnail import PREVIEW, THUMBNAIL
 from batchgen.manifest import Manifest
 from batchgen.overview import look
+from batchgen.window_log import each_change
 
 FOLDER, SHARED_FOLDER = "gallery", "gallery-share"
 
@@ -126,6 +127,8 @@ class _Making:
                 snippet=self._snippets(manifest),
             )
             data.write(self._noted(spool))
+        for change in each_change(self.batch.log_path):
+            self.night.add_limit(change.at, change.limit)
         facts = Facts(
             overview=overview,
             night=self.night,

@@ -66,6 +66,7 @@ class Night:
         made: Images by the tick in which they were there; ticks since 1970, UTC.
         spent_usd: Charges by the tick in which they came up.
         waits_s: From submission to image, of each image, in seconds.
+        limits: How many requests could be open from a tick on, as far as the log tells.
         open_steps: By how many more requests were open on average than in the tick before.
         statuses: Items by status.
     """
@@ -75,6 +76,7 @@ class Night:
     waits_s: array[float] = field(default_factory=lambda: array("f"))
     open_steps: dict[int, float] = field(default_factory=dict)
     statuses: Counter[Status] = field(default_factory=Counter)
+    limits: list[tuple[int, int]] = field(default_factory=list)
     _ticks: set[int] = field(default_factory=set)
     _failures: dict[str, Failure] = field(default_factory=dict)
     _failed: Counter[str] = field(default_factory=Counter)
@@ -99,6 +101,12 @@ class Night:
             self.made[tick] += 1
             if began is not None:
                 self.waits_s.append(max(0.0, (ended - began).total_seconds()))
+
+    def add_limit(self, at: str, limit: int) -> None:
+        """Take into account how many requests could be open from a time on."""
+        moment = _moment(at)
+        if moment is not None:
+            self.limits.append((int(moment.timestamp() // TICK_S), limit))
 
     @property
     def failures(self) -> list[Failure]:

@@ -11,7 +11,7 @@ from support.night import night, shots
 from batchgen.batch import Batch
 from batchgen.overview import look
 from batchgen.pacing import Window
-from batchgen.window_log import APART_S, MOST_TOLD, WindowLog, read_changes
+from batchgen.window_log import APART_S, MOST_TOLD, WindowLog, each_change, read_changes
 
 
 def written(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -58,6 +58,7 @@ def test_only_the_latest_changes_are_told(tmp_path: Path) -> None:
     changes = read_changes(log)
 
     assert len(changes) == MOST_TOLD
+    assert [change.limit for change in each_change(log)] == list(range(50))
     assert changes[-1].as_json() == {
         "at": "2026-11-22T23:49:00+0100",
         "limit": 49,
@@ -69,6 +70,7 @@ def test_only_the_latest_changes_are_told(tmp_path: Path) -> None:
 
 def test_without_a_log_nothing_is_told(tmp_path: Path) -> None:
     assert read_changes(tmp_path / "run.log") == ()
+    assert list(each_change(tmp_path / "run.log")) == []
 
 
 async def test_status_tells_of_the_window_of_a_run(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from batchgen.attempt import timestamp
 from batchgen.gallery.charts import COLOURS, Money, draw_charts
 from batchgen.gallery.item import Header, Item, Status
-from batchgen.gallery.night import PAUSE, Night, Stretch, stretches
+from batchgen.gallery.night import PAUSE, TICK_S, Night, Stretch, stretches
 from batchgen.gallery.vector import as_part
 from batchgen.ledger import Columns
 
@@ -119,6 +119,23 @@ def test_every_drawing_is_one_that_a_page_may_hold(seconds: list[int]) -> None:
             ids += [element.attrib["id"]] if "id" in element.attrib else []
     assert len(ids) == len(set(ids))
     assert "&lt;&amp;&gt; $x$ \\frac" in charts[-1].svg
+
+
+def test_the_window_is_drawn_where_the_log_tells_of_it() -> None:
+    pytest.importorskip("matplotlib")
+    night = night_of(item(5), item(60))
+    before = draw_charts(night, money=MONEY, zone=UTC)
+    night.add_limit("2026-11-22T22:00:10+0000", 20)
+    night.add_limit("2026-11-22T23:00:30+0100", 10)
+    night.add_limit("yesterday", 99)
+
+    after = draw_charts(night, money=MONEY, zone=UTC)
+
+    tick = int(BEGAN.timestamp() // TICK_S)
+    assert night.limits == [(tick + 2, 20), (tick + 6, 10)]
+    changed = [two.title for one, two in zip(before, after, strict=True) if one != two]
+    assert changed == ["Open requests"]
+    assert "the dashed line is the window" in after[2].note
 
 
 def test_a_page_for_others_has_no_drawing_of_money() -> None:
