@@ -180,7 +180,7 @@ def _spend(night: Night, stretches: Sequence[Stretch], money: Money, zone: tzinf
 
 
 def _open(night: Night, stretches: Sequence[Stretch], zone: tzinfo) -> Chart:
-    """Draw how many requests were open: how wide the window was, as far as it was used."""
+    """Draw how many jobs were under way, and beside them how wide the window was."""
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an extra, and slow to import
 
     series = [night.open_on_average(stretch) for stretch in stretches]
@@ -195,16 +195,16 @@ def _open(night: Night, stretches: Sequence[Stretch], zone: tzinfo) -> Chart:
             axes.stairs(means, [*edges, start + len(counts)], color=MAIN, linewidth=1.6)
         for start, stretch in zip(_starts(stretches), stretches, strict=True):
             _limits(axes, night, start, stretch)
-        axes.set_ylabel("open")
+        axes.set_ylabel("jobs")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.set_ylim(bottom=0)
         _scale_time(axes, stretches, zone)
 
     mean = sum(map(sum, series)) / sum(map(len, series))
-    note = f"{mean:,.1f} on average, from submission to disk"
+    note = f"{mean:,.1f} jobs on average, from submission to disk, waiting for a download included"
     if night.limits:
-        note += "; the dashed line is the window, how many could be open"
-    return _chart("Open requests", note, "open", draw)
+        note += "; the dashed line is the window, how many requests could be open at the service"
+    return _chart("Under way", note, "open", draw)
 
 
 def _limits(axes: Axes, night: Night, start: float, stretch: Stretch) -> None:

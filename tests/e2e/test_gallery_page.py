@@ -225,7 +225,7 @@ def test_the_night_at_a_glance_has_its_charts_and_leads_to_what_failed(
 
     charts = looking.page.locator("#night .chart")
     assert charts.locator("h2").all_inner_texts() == [
-        *("Images a minute", "Spend", "Open requests", "How long an image took", "Failures"),
+        *("Images a minute", "Spend", "Under way", "How long an image took", "Failures"),
     ]
     assert looking.page.locator("#night dd").all_inner_texts()[:3] == ["36", "1", "1"]
     looking.page.get_by_role("button", name="show all 1").click()

@@ -107,7 +107,7 @@ def test_every_drawing_is_one_that_a_page_may_hold(seconds: list[int]) -> None:
     charts = draw_charts(night, money=MONEY, zone=UTC)
 
     assert [chart.title for chart in charts] == [
-        *("Images a minute", "Spend", "Open requests", "How long an image took", "Failures"),
+        *("Images a minute", "Spend", "Under way", "How long an image took", "Failures"),
     ]
     ids: list[str] = []
     for chart in charts:
@@ -134,7 +134,7 @@ def test_the_window_is_drawn_where_the_log_tells_of_it() -> None:
     tick = int(BEGAN.timestamp() // TICK_S)
     assert night.limits == [(tick + 2, 20), (tick + 6, 10)]
     changed = [two.title for one, two in zip(before, after, strict=True) if one != two]
-    assert changed == ["Open requests"]
+    assert changed == ["Under way"]
     assert "the dashed line is the window" in after[2].note
 
 
