@@ -147,6 +147,24 @@ def test_one_image_large_has_all_that_is_known_of_it(looking: Visit, page_file: 
         assert text in shown
 
 
+def test_in_the_matrix_next_goes_on_along_the_row_and_to_the_next(
+    looking: Visit, page_file: Path
+) -> None:
+    looking.open(page_file, "matrix")
+    looking.page.locator("#matrix .tile").first.click()
+    place = looking.page.locator("#place")
+    first, _, total = place.inner_text().partition(" of ")
+    seen = {looking.page.locator("#facts").inner_text()}
+    for _ in range(4):
+        looking.page.keyboard.press("ArrowRight")
+        seen.add(looking.page.locator("#facts").inner_text())
+
+    assert first == "1"
+    assert int(total) > 4
+    assert place.inner_text() == f"5 of {total}"
+    assert len(seen) == 5
+
+
 def test_keys_go_on_pick_and_reject_and_what_was_picked_is_kept(
     looking: Visit, page_file: Path, tmp_path: Path
 ) -> None:

@@ -223,14 +223,28 @@
     tile.show(items[k]);
     tile.place = `${r} ${c} ${k}`;
     tile.tabIndex = tile.place === current ? 0 : -1;
-    tile.addEventListener("click", () => batchgen.viewer.open(items, k, () => focusOn(r, c, Math.min(k, items.length - 1))));
+    tile.addEventListener("click", () => openAt(items[k]));
     tile.addEventListener("focus", () => (current = tile.place));
     return tile;
   }
 
   function makeRest(items, from, isTile) {
     const text = isTile ? `+${items.length - from}` : `${items.length}`;
-    return element("button", { type: "button", tabindex: -1, class: isTile ? "rest" : "rest corner-mark", "aria-label": `${items.length} in this cell`, on: { click: () => batchgen.viewer.open(items, isTile ? from : 0, () => {}) } }, text);
+    return element("button", { type: "button", tabindex: -1, class: isTile ? "rest" : "rest corner-mark", "aria-label": `${items.length} in this cell`, on: { click: () => openAt(items[isTile ? from : 0]) } }, text);
+  }
+
+  // One image large; next and previous go on along the row, then to the next row.
+  function openAt(i) {
+    const all = [];
+    for (const d of downCodes) for (const a of acrossCodes) all.push(...(cells.get(d * 65536 + a) || []));
+    batchgen.viewer.open(all, all.indexOf(i), (place) => focusItem(all[place]));
+  }
+
+  function focusItem(i) {
+    const [d, a] = [codeOf(state.down, i), codeOf(state.across, i)];
+    const items = cells.get(d * 65536 + a);
+    // What the filters leave may have changed meanwhile: a verdict counts at once.
+    if (items) focusOn(downCodes.indexOf(d), acrossCodes.indexOf(a), Math.max(0, items.indexOf(i)));
   }
 
   function nameOf(axis, code) {
