@@ -56,8 +56,9 @@ class Course:
     def abort(self) -> None:
         """Read and download nothing more; POSTs that are out still get their answers."""
         self.has_aborted = True
-        for reader in list(self._readers):
+        for reader in self._readers:
             reader.cancel()
+        self._readers.clear()  # each is cut once: whoever else cancels it means its task
         self.wake()
 
     def hurry(self) -> None:
@@ -90,13 +91,13 @@ class Course:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("reads are made inside a task")
+        cancelled = task.cancelling()
         self._readers.add(task)
         try:
             return await reading
         except asyncio.CancelledError:
-            if not self.has_aborted:
+            if not self.has_aborted or task.uncancel() > cancelled:
                 raise
-            task.uncancel()
             return None
         finally:
             self._readers.discard(task)

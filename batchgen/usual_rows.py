@@ -53,11 +53,18 @@ _INTENT = re.compile(
     % FRESH.encode()
 )
 
+# An image in a result, as a plain mapping that begins with a key. In a text no `{` can look like
+# the beginning of one: a quote in a text has a `\` before it, and behind its end comes no key.
+_IMAGE = rb'\{""\w++"":[^{}\[\]]*+\}'
+
 # The `detail` of a result whose images are plain mappings, and who says what it cost.
 _RESULT = re.compile(
-    rb'"\{""images"":\[((?:\{[^{}\[\]]*+\},?)++)\],[^{}\[\]]*+(?<=,""%b"":)'
-    rb'\{""cost_source"":""(billed|table)""[^{}\[\]]*+\}\}"\n' % ANSWER.encode()
+    rb'"\{""images"":\[(%b(?:,%b)*+)\],[^{}\[\]]*+(?<=,""%b"":)'
+    rb'\{""cost_source"":""(billed|table)""[^{}\[\]]*+\}\}"\n' % (_IMAGE, _IMAGE, ANSWER.encode())
 )
+
+# What the `detail` of an intent, and of a result, has whenever it can be read.
+_KEPT = {AttemptState.SUBMITTING: FRESH, AttemptState.COMPLETED: ANSWER}
 
 # The letters of a job id → hex digits.
 _TO_HEX = bytes.maketrans(b"klmnopqrstuvwxyz", b"0123456789abcdef")
@@ -254,6 +261,8 @@ class UsualJournal:
         if cells is None:
             return None
         entry = parse_entry(cells)
+        if entry.state in _KEPT and _KEPT[entry.state] not in entry.detail:
+            return None  # it is no JSON: no example for others
         own = Standing() if standing is None else replace(standing, is_shared=False)
         if not follows(own, entry):
             return None

@@ -14,8 +14,9 @@ from support.record_files import EXPIRED, MISSING, NOT_DOWNLOADED, UNDELIVERED, 
 from batchgen.attempt import JOURNAL_FIRST_CELL
 from batchgen.csv_file import RowReader, format_row
 from batchgen.errors import LedgerError
-from batchgen.job import Job, number_of
+from batchgen.job import Job, Json, number_of
 from batchgen.ledger import LEDGER_FIRST_CELL, Columns
+from batchgen.outcome import Completed
 from batchgen.record import Record
 from batchgen.replay import replay
 from batchgen.state import AttemptState
@@ -183,6 +184,56 @@ async def test_a_row_that_is_not_whole_is_refused_among_thousands(
 
     with pytest.raises(LedgerError, match=name.replace(".", r"\.")):
         files.replay()
+
+
+BRACES = ["a}{b", "a},{b", "a},{", "}{", '"},{"url":"b"}', "{", "}"]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["before two images", "after two images"])
+@pytest.mark.parametrize("text", BRACES)
+async def test_braces_in_what_the_service_says_of_an_image_make_no_second_one(
+    files: Files, text: str, first: int
+) -> None:
+    image: Json = {"url": "https://example.test/a.png", "file_name": text}
+    results: list[list[Json]] = [[image], [{"url": f"https://example.test/{n}"} for n in "bc"]]
+    with files.open() as story:
+        for number in (first, 1 - first):
+            job = make_job(number)
+            await story.open(job)
+            await story.records.completed(
+                job,
+                story.own(job),
+                story.request(job),
+                Completed(output={"images": results[number]}),
+            )
+
+    assert [files.standing(make_job(number)).expected for number in (0, 1)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(b'{""endpoint', id="an intent"),
+        pytest.param(b"https://example.test/", id="a result"),
+    ],
+)
+async def test_a_detail_that_is_no_json_changes_nothing_for_other_jobs(
+    files: Files, damage: bytes
+) -> None:
+    jobs = [make_job(number, images=2) for number in range(1, 4)]
+    with files.open() as story:
+        for job in jobs:
+            await story.open(job)
+            await story.completed(job, units="2")
+    others = {number_of(job.job_id) for job in jobs[1:]}
+    whole = shown(files.replay())
+
+    content = files.journal.read_bytes()
+    files.journal.write_bytes(content.replace(damage, damage[:3] + b"\\q" + damage[3:], 1))
+    found = shown(files.replay())
+
+    begins = {number: replace(found[number], started=0, last=0) for number in others}
+    assert begins == {number: replace(whole[number], started=0, last=0) for number in others}
 
 
 async def test_what_waits_for_its_images_is_found_again(files: Files) -> None:

@@ -74,6 +74,51 @@ async def test_an_abort_cuts_a_read_and_nothing_behind_it() -> None:
     assert task.cancelling() == 0
 
 
+@pytest.mark.parametrize("aborts", [1, 2], ids=["once", "twice"])
+async def test_who_is_cancelled_besides_ends_though_an_abort_has_cut_the_read(aborts: int) -> None:
+    course = make_course()
+
+    async def slow_to_end() -> None:
+        try:
+            await for_ever()
+        finally:
+            await turns(3)
+
+    async def work() -> None:
+        while True:
+            await course.unless_aborted(slow_to_end())
+            await for_ever()
+
+    task = asyncio.create_task(work())
+    await turns()
+    for _ in range(aborts):
+        course.abort()
+    await turns(1)
+    task.cancel()
+    await turns(10)
+
+    assert task.cancelled()
+
+
+async def test_a_second_abort_cuts_nobody_twice() -> None:
+    course = make_course()
+    done: list[int] = []
+
+    async def work() -> None:
+        await course.unless_aborted(for_ever())
+        task = asyncio.current_task()
+        assert task is not None
+        done.append(task.cancelling())
+
+    task = asyncio.create_task(work())
+    await turns()
+    course.abort()
+    course.hurry()
+    await task
+
+    assert done == [0]
+
+
 async def test_after_an_abort_no_read_begins() -> None:
     course = make_course()
     course.abort()
