@@ -37,6 +37,7 @@ class LeftOut(StrEnum):
 
     NOT_MADE = "not made"
     REDONE = "redone"
+    REDO_FAILED = "redo failed"
     GONE = "gone"
 
 
@@ -319,7 +320,8 @@ class _Chooser:
             self._leave_out(LeftOut.NOT_MADE, job_id)
             return False
         if once and redos:
-            self._leave_out(LeftOut.REDONE, job_id)
+            is_there = any(map(self.family.was_made, redos))
+            self._leave_out(LeftOut.REDONE if is_there else LeftOut.REDO_FAILED, job_id)
             return False
         return True
 

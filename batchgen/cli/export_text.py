@@ -74,9 +74,12 @@ def _next(exported: Exported, command: Command) -> Iterator[str]:
     if exported.damaged:
         yield "next"
         yield f"  {command('verify', '--repair')}    sets right what can be, without paying"
-    elif exported.is_refused:
+    elif exported.is_refused and (exported.is_left or exported.has_failed):
         yield "next"
-        yield f"  {command('resume')}    goes on with what is left"
+        if exported.is_left:
+            yield f"  {command('resume')}    goes on with what is left"
+        if exported.has_failed:
+            yield f"  {command('status', '--failed')}    what failed, and what tries it again"
 
 
 def _counts(counts: object) -> str:

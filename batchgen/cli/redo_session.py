@@ -145,7 +145,8 @@ def _without_lines(batch: Batch, order: Order, options: RunOptions) -> int:
     """Say why there is nothing to make once more."""
     resume = next_command("resume", batch.folder, jobs_dir=options.jobs_dir)
     text = nothing_to_redo(order, batch=batch.name, resume=resume)
-    if not order.ordered and set(order.left_out) != {LeftOut.REDONE}:
+    is_answered = {*order.left_out} <= {LeftOut.REDONE, LeftOut.REDO_FAILED}
+    if not order.ordered and not (order.left_out and is_answered):
         raise UsageError(text)
     if options.as_json:
         document = {"batch": batch.name, "folder": str(batch.folder), "exit_code": 0}

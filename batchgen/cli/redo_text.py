@@ -40,6 +40,9 @@ def nothing_to_redo(order: Order, *, batch: str, resume: str) -> str:
         lines.append(f"  {what}; what is left, or failed, is made by:  {resume}")
     if LeftOut.REDONE in left_out:
         lines.append(f"  {_redone(left_out[LeftOut.REDONE])}")
+    if LeftOut.REDO_FAILED in left_out:
+        what = _redo_failed(left_out[LeftOut.REDO_FAILED])
+        lines.append(f"  {what}; what failed is tried again by:  {resume} --retry failed")
     if LeftOut.GONE in left_out:
         lines.append(f"  {_gone(left_out[LeftOut.GONE])}")
     return "\n".join(lines)
@@ -85,6 +88,9 @@ def _notes(order: Order) -> Iterator[str]:
         yield from labelled("left out", _jobs_have(ids, "no image yet: that is for resume"))
     if LeftOut.REDONE in left_out:
         yield from labelled("left out", _redone(left_out[LeftOut.REDONE]))
+    if LeftOut.REDO_FAILED in left_out:
+        what = _redo_failed(left_out[LeftOut.REDO_FAILED])
+        yield from labelled("left out", f"{what}: that is for resume --retry failed")
     if LeftOut.GONE in left_out:
         yield from labelled("left out", _gone(left_out[LeftOut.GONE]))
 
@@ -99,6 +105,11 @@ def _redone(ids: tuple[str, ...]) -> str:
         f"{_named(ids)} {was} redone since. If the new image is no better, reject that one too, "
         "or name the job with --jobs"
     )
+
+
+def _redo_failed(ids: tuple[str, ...]) -> str:
+    was = "was" if len(ids) == 1 else "were"
+    return f"{_named(ids)} {was} ordered once more before, and that failed"
 
 
 def _gone(ids: tuple[str, ...]) -> str:

@@ -162,7 +162,11 @@ class _Making:
             splits={name: census.splits[name] for name in self.options.splits.names},
             left_out=written.left_out,
             former=written.former,
-            warnings=(*self._empty_splits(census), *written.loading.warnings),
+            warnings=(
+                *self.intake.unmet(),
+                *self._empty_splits(census),
+                *written.loading.warnings,
+            ),
         )
 
     def _empty_splits(self, census: Census) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchgen.exports.holes import Hole
+from batchgen.exports.holes import LEFT, NOT_IN_LEDGER, Hole
 from batchgen.job import Json
 
 
@@ -53,6 +53,16 @@ class Exported:
     def exit_code(self) -> int:
         """1 where it was refused, or a file is not what the ledger says; else 0."""
         return 1 if self.is_refused or self.damaged else 0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether an image is missing that a further run would make, or fetch."""
+        return any(label in LEFT for label in self.holes)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an image is missing because it failed."""
+        return any(label not in {*LEFT, NOT_IN_LEDGER} for label in self.holes)
 
     @property
     def reason(self) -> str:

@@ -25,6 +25,11 @@ from batchgen.tally import error_type_of
 # So many are named where a person reads; all are in the file.
 FIRST = 20
 
+NOT_IN_LEDGER = "not in the ledger"
+
+# What a further run makes, or fetches.
+LEFT = frozenset({"never sent", "open", "undelivered", "unknown", NOT_DOWNLOADED})
+
 _REASONS = {
     JobState.LEFT: "never sent",
     JobState.OPEN: "open",
@@ -32,7 +37,7 @@ _REASONS = {
     JobState.UNDELIVERED: "undelivered",
     JobState.UNKNOWN: "unknown",
     JobState.FAILED: "failed",
-    JobState.SUCCEEDED: "not in the ledger",
+    JobState.SUCCEEDED: NOT_IN_LEDGER,
 }
 
 
@@ -175,6 +180,7 @@ def find_holes(
         if standings.mark_drawn(number_of(job.job_id)) or intake.only_picked:
             continue
         for hole in job_holes(job, standings, state.columns):
+            intake.note(hole.record)
             if intake.selection.wants_hole(hole.record):
                 holes.add(hole)
     if state.sample:
@@ -204,4 +210,4 @@ def picked_holes(intake: Intake, holes: HoleList) -> None:
     for key in picks.images(Verdict.PICKED):
         if key in wanted:
             known = {"job_id": key.job_id, "image_index": str(key.image_index)}
-            holes.add(Hole(record=known, why="not in the ledger"))
+            holes.add(Hole(record=known, why=NOT_IN_LEDGER))

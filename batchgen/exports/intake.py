@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from batchgen.errors import UsageError
 from batchgen.exports.columns import find_column
@@ -47,6 +47,9 @@ class Intake:
         )
         self.only_picked = self.selection.has_picked
         self._limits = options.format.limits
+        self._unmet = {
+            name: dict.fromkeys(sorted(values)) for name, values in self.selection.where.items()
+        }
         self.rows = 0
         self.grouping = take_grouping(source.columns, manifest)
         if options.group_by:
@@ -74,7 +77,11 @@ class Intake:
             ExportError: They do not fit into the format.
         """
         limits = self._limits
-        for record in self.records():
+        for row in self.source:
+            record = row.record
+            self.note(record)
+            if not self.selection.takes(record, only_picked=self.only_picked):
+                continue
             self.rows += 1
             watch(self.rows)
             if limits is not None:
@@ -83,6 +90,21 @@ class Intake:
                     limits.check_text(text, row=self.rows, column=name)
         if not self.rows:
             raise UsageError(self._nothing())
+
+    def note(self, record: Mapping[str, str]) -> None:
+        """Take note of which values that were asked for there are.
+
+        Args:
+            record: Column → cell, of a row or of an image that is missing.
+        """
+        for name, values in self._unmet.items():
+            values.pop(record.get(name, ""), None)
+
+    def unmet(self) -> Iterator[str]:
+        """Yield what was asked for by `--where` and nothing has, as far as it was looked for."""
+        for name, values in self._unmet.items():
+            for value in values:
+                yield f"--where {name}={value} takes nothing: no row has that"
 
     def _nothing(self) -> str:
         """Return why there is nothing to export."""

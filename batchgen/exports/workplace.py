@@ -43,8 +43,16 @@ class Workplace:
     """
 
     def __init__(self, target: Path) -> None:
-        """Name the place; nothing is touched."""
+        """Name the place; nothing is touched.
+
+        Raises:
+            UsageError: It is the root of a disk, which has nothing beside it.
+        """
         self.target = Path(os.path.normpath(target.absolute()))
+        if not self.target.name:
+            raise UsageError(
+                f"--out is {target}, which no export can be renamed to. Name a folder in it."
+            )
         self.hidden = self.target.with_name(f".{self.target.name}.exporting")
         self.new = self.hidden / "new"
 

@@ -74,6 +74,8 @@ def test_strict_ends_with_1_and_writes_nothing(desk: Desk) -> None:
 
     assert said.code == 1
     assert "--strict: 1 image is missing. Nothing was written." in said.err
+    assert "batchgen status zoo --failed" in said.err
+    assert "batchgen resume" not in said.err  # nothing is left
     assert not (desk.folder / "zoo").exists()
     assert desk.call("export", "zoo", "--to", "csv", "--out", "zoo", "--strict", "--json").document[
         "missing_by_reason"
@@ -97,6 +99,7 @@ def test_a_file_that_is_gone_ends_with_1_and_names_verify(desk: Desk) -> None:
         pytest.param(["--out", "jobs/zoo/data"], "the batch's own folder", id="the batch's folder"),
         pytest.param(["--where", "stile=ink"], "Did you mean 'style'", id="an axis misspelled"),
         pytest.param(["--where", "style=inc"], "There are: ink, oil, chalk", id="a value"),
+        pytest.param(["--out", "/"], "Name a folder in it", id="the root of a disk"),
         pytest.param(["--split", "train"], "train=0.9,test=0.1", id="a split"),
         pytest.param(["--dedup", "close"], "near:THRESHOLD", id="a way to compare"),
         pytest.param(["--status", "failed"], "Tables take every row", id="rows without images"),

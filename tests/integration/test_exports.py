@@ -420,6 +420,13 @@ def test_what_nobody_asked_for_is_not_missing(shop: Shop) -> None:
     assert exported.images + exported.holes.total() == JOBS // 3
 
 
+def test_a_value_that_nothing_has_is_said_beside_one_that_something_has(shop: Shop) -> None:
+    exported = shop.export("csv", "inc", where=("style=ink", "style=inc", "animal.label=1"))
+
+    assert exported.images
+    assert exported.warnings == ("--where style=inc takes nothing: no row has that",)
+
+
 def test_strict_writes_nothing_where_something_is_missing(shop: Shop) -> None:
     exported = shop.export("csv", "strict", is_strict=True)
 

@@ -280,6 +280,22 @@ async def test_a_rejected_image_is_answered_once(tmp_path: Path) -> None:
         assert [line.redo_of for line in both.lines] == [again]
 
 
+async def test_a_rejected_image_whose_redo_failed_is_not_said_to_be_redone(tmp_path: Path) -> None:
+    async with evening(tmp_path, seconds=0.0) as one:
+        await one.run(manifest_of("fox"))
+        fox = ids_by_animal(one)["fox"]
+        one.queue.faults.script(on="run", nth="every", do="content_policy_violation")
+        await redo(one, order_of(one, rejected=rejecting(one, (fox, 0))))
+
+        order = order_of(one, rejected=rejecting(one, (fox, 0)))
+
+        assert (order.lines, order.left_out) == ((), {LeftOut.REDO_FAILED: (fox,)})
+        said = nothing_to_redo(order, batch="animals", resume="batchgen resume animals")
+        assert "and that failed" in said
+        assert said.endswith("batchgen resume animals --retry failed")
+        assert order_of(one, jobs=[fox]).new == 1
+
+
 async def test_a_job_that_is_named_twice_is_made_once_more_once(tmp_path: Path) -> None:
     async with evening(tmp_path, seconds=0.0) as one:
         await one.run(manifest_of("fox", parameters={"num_images": 3, "resolution": "0.5K"}))
