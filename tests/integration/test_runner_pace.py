@@ -69,7 +69,8 @@ async def test_a_service_that_takes_few_at_a_time_is_not_hammered(tmp_path: Path
         assert report.exit_code == 0
         assert tonight.queue.most_open == 3
         assert tonight.queue.accepted == 20
-        assert tonight.states()["refused"] <= 40
+        # 17 of the first 20 have to be; a job is refused three times at most on average.
+        assert tonight.states()["refused"] <= 60
 
 
 async def test_a_slow_down_is_shown_and_ends_by_itself(tonight: Night) -> None:
