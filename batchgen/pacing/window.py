@@ -114,6 +114,8 @@ class Window:
         Returns:
             The seconds after which this request may be sent again.
         """
+        # "At once" is no time to wait: the service would be asked without a pause.
+        retry_after_s = retry_after_s or None
         self._refused_share += NEWEST * (1.0 - self._refused_share)
         self._refused_in_a_row += 1
         in_a_row = max(IN_A_ROW, self.allowed)

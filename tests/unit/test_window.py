@@ -146,6 +146,18 @@ def test_retry_after_is_waited_for_by_everybody() -> None:
     assert window.wait_s(200.0) == 0.0
 
 
+def test_a_service_that_refuses_and_asks_for_no_time_is_not_asked_without_a_pause() -> None:
+    window = Window(cap=4)
+    now, waits = 0.0, []
+    for _ in range(100):
+        window.open = 1
+        waits.append(refuse(window, now, retry_after_s=0.0))
+        now += waits[-1]
+
+    assert min(waits) >= 0.5
+    assert max(waits) >= 30.0
+
+
 def test_a_shorter_retry_after_does_not_shorten_the_wait() -> None:
     window = Window(cap=4)
     refuse(window, 100.0, retry_after_s=30.0)
