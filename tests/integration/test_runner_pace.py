@@ -63,14 +63,14 @@ async def test_slow_down_sends_again_uncounted_and_loses_nothing(
 
 
 async def test_a_service_that_takes_few_at_a_time_is_not_hammered(tmp_path: Path) -> None:
-    async with night(tmp_path, max_open=3) as tonight:
+    # Not too quick a clock: on a busy machine the pauses between two tries would shrink to nothing.
+    async with night(tmp_path, max_open=3, speed=20.0) as tonight:
         report = await tonight.run(shots(20), concurrency=20)
 
         assert report.exit_code == 0
         assert tonight.queue.most_open == 3
         assert tonight.queue.accepted == 20
-        # 17 of the first 20 have to be; a job is refused three times at most on average.
-        assert tonight.states()["refused"] <= 60
+        assert tonight.states()["refused"] <= 40
 
 
 async def test_a_slow_down_is_shown_and_ends_by_itself(tonight: Night) -> None:

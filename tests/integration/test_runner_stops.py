@@ -322,18 +322,19 @@ async def test_open_requests_of_another_account_are_not_taken_for_lost(tmp_path:
 # -- the service -------------------------------------------------------------------------
 
 
-async def test_a_service_that_is_not_there_is_given_up_after_a_minute(tonight: Night) -> None:
-    began = tonight.time.monotonic()
+async def test_a_service_that_is_not_there_is_given_up_after_a_minute(tmp_path: Path) -> None:
     nowhere = Service(queue_url=refused_url(), platform_url="", key=KEY)
+    async with night(tmp_path, speed=15.0) as tonight:  # what a busy machine adds counts less
+        began = tonight.time.monotonic()
 
-    report = await tonight.run(shots(3), service=nowhere)
+        report = await tonight.run(shots(3), service=nowhere)
 
-    assert report.exit_code == 3
-    assert report.stop is not None
-    assert report.stop.cause is Cause.NO_ANSWER
-    assert 55.0 <= tonight.time.monotonic() - began <= 600.0  # 1 s is a minute: a busy machine
-    assert tonight.journal == []
-    assert report.left == 3
+        assert report.exit_code == 3
+        assert report.stop is not None
+        assert report.stop.cause is Cause.NO_ANSWER
+        assert 55.0 <= tonight.time.monotonic() - began <= 90.0
+        assert tonight.journal == []
+        assert report.left == 3
 
 
 async def test_a_service_that_goes_away_is_waited_for_and_then_left(tmp_path: Path) -> None:
