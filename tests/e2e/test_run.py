@@ -32,12 +32,7 @@ def queue() -> Iterator[ThreadedQueue]:
 
 @pytest.fixture
 def desk(tmp_path: Path, queue: ThreadedQueue) -> Desk:
-    environ = {
-        "FAL_KEY": KEY,
-        "BATCHGEN_QUEUE_URL": queue.url,
-        "BATCHGEN_PLATFORM_URL": queue.platform_url,
-    }
-    desk = Desk(folder=tmp_path, environ=environ)
+    desk = queue.desk(tmp_path)
     desk.write("foxes.yaml", FOXES)
     return desk
 

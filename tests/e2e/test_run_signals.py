@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from support.command import Desk
-from support.simulated_queue import KEY
 from support.threaded_queue import ThreadedQueue
 
 from batchgen.simulator import Kind
@@ -40,12 +39,7 @@ def queue() -> Iterator[ThreadedQueue]:
 
 @pytest.fixture
 def desk(tmp_path: Path, queue: ThreadedQueue) -> Desk:
-    environ = {
-        "FAL_KEY": KEY,
-        "BATCHGEN_QUEUE_URL": queue.url,
-        "BATCHGEN_PLATFORM_URL": queue.platform_url,
-    }
-    desk = Desk(folder=tmp_path, environ=environ)
+    desk = queue.desk(tmp_path)
     desk.write("shots.yaml", SHOTS)
     return desk
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pexpect
 import pytest
 from support.command import COMMAND, PATIENCE_S, Desk
-from support.simulated_queue import KEY
 from support.threaded_queue import ThreadedQueue
 
 SHOTS = """\
@@ -31,13 +30,7 @@ def queue() -> Iterator[ThreadedQueue]:
 
 @pytest.fixture
 def desk(tmp_path: Path, queue: ThreadedQueue) -> Desk:
-    environ = {
-        "FAL_KEY": KEY,
-        "BATCHGEN_QUEUE_URL": queue.url,
-        "BATCHGEN_PLATFORM_URL": queue.platform_url,
-        "TERM": "xterm-256color",
-    }
-    desk = Desk(folder=tmp_path, environ=environ)
+    desk = queue.desk(tmp_path, TERM="xterm-256color")
     desk.write("shots.yaml", SHOTS)
     return desk
 

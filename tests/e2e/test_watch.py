@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 import pexpect
 import pytest
 from support.command import COMMAND, PATIENCE_S, Desk
-from support.simulated_queue import KEY
 from support.threaded_queue import ThreadedQueue
 
 SHOTS = """\
@@ -34,13 +34,7 @@ def queue() -> Iterator[ThreadedQueue]:
 
 @pytest.fixture
 def desk(tmp_path: Path, queue: ThreadedQueue) -> Desk:
-    environ = {
-        "FAL_KEY": KEY,
-        "BATCHGEN_QUEUE_URL": queue.url,
-        "BATCHGEN_PLATFORM_URL": queue.platform_url,
-        "TERM": "xterm-256color",
-    }
-    desk = Desk(folder=tmp_path, environ=environ)
+    desk = queue.desk(tmp_path, TERM="xterm-256color")
     desk.write("shots.yaml", SHOTS)
     return desk
 
@@ -58,6 +52,7 @@ def running(desk: Desk, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         journal = desk.folder / "jobs" / "shots" / "requests.csv"
         while not journal.exists() or b",submitted," not in journal.read_bytes():
             assert run.poll() is None
+            time.sleep(0.02)
         yield run
         run.wait(timeout=PATIENCE_S)
     finally:

@@ -6,10 +6,13 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from simulator_calls import TINY
+from support.command import Desk
+from support.simulated_queue import KEY
 
 from batchgen.simulator import Kind, Simulator, SimulatorSettings
 
@@ -50,6 +53,18 @@ class ThreadedQueue:
         if self._thread is not None:
             self._thread.join(PATIENCE_S)
         self._loop.close()
+
+    def desk(self, folder: Path, **environ: str) -> Desk:
+        """Return a folder in which commands find this queue, and its key; with more variables."""
+        return Desk(
+            folder=folder,
+            environ={
+                "FAL_KEY": KEY,
+                "BATCHGEN_QUEUE_URL": self.url,
+                "BATCHGEN_PLATFORM_URL": self.platform_url,
+                **environ,
+            },
+        )
 
     @property
     def queue(self) -> Simulator:
