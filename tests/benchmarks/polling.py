@@ -1,12 +1,17 @@
 """How near the polling is to the best that is possible, in reads and in delay.
 
     PYTHONPATH=tests python tests/benchmarks/polling.py [--seeds N]
+    PYTHONPATH=tests python tests/benchmarks/polling.py --real [--seeds N] [--median S]
 
 400 jobs, 40 of them open, 40 runners. Who knows the distribution of the service times can work
 out the best schedule of looks by dynamic programming: the frontier. The polling does not know it
 and learns it on the way, first requests included. Printed is, for each kind of service, how many
 looks a job takes (that which notices the end included), how late that is noticed on average, in
 parts of the usual time, and the ratio to the frontier's delay at as many looks.
+
+The nights pass in virtual time. With --real they take theirs: `batchgen run`, as anybody calls
+it, images and all, against a queue on loopback that draws lognormal service times (σ 0.4), the
+same as those of the first kind of service, and counts the reads that reach it.
 """
 
 from __future__ import annotations
@@ -18,12 +23,14 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from busy_queue import RealNight
 from support.frontier import delay_at, frontier
-from support.virtual_queue import Draw, Service, VirtualNight, lognormal
+from support.line import Draw, Service, lognormal
+from support.virtual_queue import VirtualNight
 
 JOBS = 400
 OPEN = 40
@@ -45,28 +52,49 @@ class Night:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20, help="nights (20)")
+    parser.add_argument("--seeds", type=int, help="nights (20, or 3 real ones)")
+    parser.add_argument("--real", action="store_true", help="the whole product, in real time")
+    parser.add_argument("--median", type=float, default=4.0, help="of a real night, in s (4)")
     options = parser.parse_args()
+    if options.real:
+        name = f"the whole product, {options.median:g} s, 0.4"
+        say(name, measure_real(options.median, seeds=options.seeds or 3))
+        return
     for name, service in SERVICES.items():
-        say(name, measure(service, seeds=options.seeds))
+        say(name, measure(service, seeds=options.seeds or 20))
 
 
 def measure(service: Night, *, seeds: int) -> dict[str, object]:
-    """Let so many nights pass, and return their figures."""
-    points = frontier(service.done, usual_s=service.usual_s) if service.done else []
+    """Let so many nights pass in virtual time, and return their figures."""
     began = time.process_time()
     nights = [
         VirtualNight(service=service.queue, jobs=JOBS, cap=OPEN, seed=seed, is_fixed=True).run()
         for seed in range(seeds)
     ]
-    cpu_s = time.process_time() - began
+    return figures(service, nights, cpu_s=time.process_time() - began)
+
+
+def measure_real(median_s: float, *, seeds: int) -> dict[str, object]:
+    """Let so many nights pass, run by the whole product, and return their figures."""
+    service = Night(draw=lognormal(median_s, 0.4), usual_s=median_s, done=below(median_s, 0.4))
+    nights = [
+        RealNight(jobs=JOBS, cap=OPEN, seed=seed, median_s=median_s).run() for seed in range(seeds)
+    ]
+    return figures(service, nights, cpu_s=sum(night.cpu_s for night in nights))
+
+
+def figures(
+    service: Night, nights: Sequence[VirtualNight | RealNight], *, cpu_s: float
+) -> dict[str, object]:
+    """Return what came of some nights."""
+    points = frontier(service.done, usual_s=service.usual_s) if service.done else []
     ratios = [night.delay_s / delay_at(points, night.looks) for night in nights if points]
     return {
-        "nights": seeds,
+        "nights": len(nights),
         "looks": figure([night.looks + 1.0 for night in nights]),
         "delay": figure([night.delay_s / service.usual_s for night in nights]),
         "to_frontier": figure(ratios) if ratios else None,
-        "cpu_ms_a_job": round(1000.0 * cpu_s / (seeds * JOBS), 3),
+        "cpu_ms_a_job": round(1000.0 * cpu_s / (len(nights) * JOBS), 3),
     }
 
 

@@ -77,30 +77,52 @@ class Desk:
             "now": time.monotonic(),
         }
 
+    # -- what a queue with runners does otherwise ------------------------------------------------
+
+    def came(self, number: int) -> int:
+        """Take in a request that came just now, and return what its answer says of its place."""
+        return 0
+
+    def left_s(self, number: int) -> float:
+        """Return how long a request still takes, in seconds, to one who looks at it just now."""
+        return self.seconds and self.came_at[number] + self.seconds - time.monotonic()
+
+    def state(self, number: int) -> str:
+        """Return what a status says of a request that has not ended, as members of its JSON."""
+        return '"status": "IN_PROGRESS"'
+
+    def ran_s(self, number: int) -> float:
+        """Return how long a request that has ended was in progress, in seconds."""
+        return self.seconds
+
+    # -- calls -----------------------------------------------------------------------------------
+
     def _accept(self, path: str) -> bytes:
         now = time.monotonic()
         if self.first_at is None:
             self.first_at = now
-        request_id = f"{len(self.came_at):08x}{ID_TAIL}"
+        number = len(self.came_at)
+        request_id = f"{number:08x}{ID_TAIL}"
         self.came_at.append(now)
         self.calls["submit"] += 1
         place = f"{self.url}{path}/requests/{request_id}"
         body = (
             f'{{"status": "IN_QUEUE", "request_id": "{request_id}", "response_url": "{place}", '
             f'"status_url": "{place}/status", "cancel_url": "{place}/cancel", '
-            f'"queue_position": 0, "logs": null, "metrics": {{}}}}'
+            f'"queue_position": {self.came(number)}, "logs": null, "metrics": {{}}}}'
         )
         return _text(200, body, request_id)
 
     def _read(self, method: bytes, path: str) -> bytes:
         place, _, last = path.partition("?")[0].rpartition("/")
         request_id = last if last.endswith(ID_TAIL) else place.rpartition("/")[2]
-        left_s = self._left_s(request_id)
-        if left_s is None:
+        number = self._number(request_id)
+        if number is None:
             self.calls["denied"] += 1
             return _json(404, {"status": "NOT_FOUND"})
+        left_s = self.left_s(number)
         if last == "status":
-            return self._status(request_id, is_done=left_s <= 0)
+            return self._status(request_id, number, is_done=left_s <= 0)
         if method == b"PUT":
             self.calls["cancel"] += 1
             return _json(400, {"status": "ALREADY_COMPLETED"})
@@ -115,27 +137,27 @@ class Desk:
         )
         return _text(200, body, request_id)
 
-    def _status(self, request_id: str, *, is_done: bool) -> bytes:
-        if not is_done:
-            self.calls["early status"] += 1
-            body = f'{{"status": "IN_PROGRESS", "request_id": "{request_id}", "logs": null}}'
-            return _text(202, body, request_id)
-        self.calls["status"] += 1
-        body = (
-            f'{{"status": "COMPLETED", "request_id": "{request_id}", "logs": null, '
-            f'"metrics": {{"inference_time": {self.seconds}}}}}'
-        )
-        return _text(200, body, request_id)
+    def _status(self, request_id: str, number: int, *, is_done: bool) -> bytes:
+        if is_done:
+            self.calls["status"] += 1
+            body = (
+                f'{{"status": "COMPLETED", "request_id": "{request_id}", "logs": null, '
+                f'"metrics": {{"inference_time": {self.ran_s(number)}}}}}'
+            )
+            return _text(200, body, request_id)
+        self.calls["early status"] += 1
+        body = f'{{{self.state(number)}, "request_id": "{request_id}", "logs": null}}'
+        return _text(202, body, request_id)
 
-    def _left_s(self, request_id: str) -> float | None:
-        """Return how long a request still takes, in seconds; None if there is none of that id."""
-        try:
-            came_at = self.came_at[int(request_id[:8], 16)]
-        except (ValueError, IndexError):
-            return None
+    def _number(self, request_id: str) -> int | None:
+        """Return the number of a request; None if there is none of that id."""
         if not request_id.endswith(ID_TAIL):
             return None
-        return self.seconds and came_at + self.seconds - time.monotonic()
+        try:
+            number = int(request_id[:8], 16)
+        except ValueError:
+            return None
+        return number if number < len(self.came_at) else None
 
 
 class Caller(asyncio.Protocol):
@@ -208,9 +230,8 @@ class RawQueue:
     _process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        command = [sys.executable, str(Path(__file__)), "--seconds", str(self.seconds)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
@@ -225,6 +246,10 @@ class RawQueue:
         if self._process is not None:
             self._process.communicate(timeout=30)
 
+    def command(self) -> list[str]:
+        """Return what its process is started with."""
+        return [sys.executable, str(Path(__file__)), "--seconds", str(self.seconds)]
+
     def seen(self) -> dict[str, Any]:
         """Return what the queue has counted, its CPU time, and when the first submission came."""
         with build_opener(ProxyHandler({})).open(f"{self.url}/_raw", timeout=30) as answer:
@@ -232,9 +257,8 @@ class RawQueue:
             return found
 
 
-async def serve(*, port: int, seconds: float) -> None:
+async def serve(desk: Desk, *, port: int = 0) -> None:
     """Say the address on stdout, and serve until stdin is closed."""
-    desk = Desk(seconds=seconds)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Caller(desk), "127.0.0.1", port, backlog=1024)
     desk.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -249,7 +273,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="(any that is free)")
     parser.add_argument("--seconds", type=float, default=0.0, help="a request takes so long (0)")
     options = parser.parse_args()
-    uvloop.run(serve(port=options.port, seconds=options.seconds))
+    uvloop.run(serve(Desk(seconds=options.seconds), port=options.port))
 
 
 if __name__ == "__main__":

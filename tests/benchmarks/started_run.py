@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from raw_queue import RawQueue
 
@@ -26,19 +27,24 @@ class Started:
         running_s: From that submission until the process had ended.
         cpu_s: All of the process's CPU time, to its end.
         peak_mb: The most memory that it ever had.
-        calls: What the queue was asked for, by kind.
+        seen: What the queue has to say of itself; under `calls` what it was asked for, by kind.
     """
 
     first_post_s: float | None
     running_s: float
     cpu_s: float
     peak_mb: float
-    calls: dict[str, int]
+    seen: dict[str, Any]
+
+    @property
+    def calls(self) -> dict[str, int]:
+        calls: dict[str, int] = self.seen["calls"]
+        return calls
 
 
-def start(arguments: Sequence[str], place: Path) -> Started:
-    """Run a command to its end against a raw queue of its own."""
-    with RawQueue() as queue, (place / "said").open("w") as said:
+def start(arguments: Sequence[str], place: Path, queue: RawQueue | None = None) -> Started:
+    """Run a command to its end against a raw queue of its own, or against this one."""
+    with queue or RawQueue() as queue, (place / "said").open("w") as said:
         environment = {**os.environ, "FAL_KEY": KEY, "BATCHGEN_QUEUE_URL": queue.url}
         began = time.monotonic()
         process = subprocess.Popen(
@@ -57,5 +63,5 @@ def start(arguments: Sequence[str], place: Path) -> Started:
         running_s=0.0 if first_at is None else ended - first_at,
         cpu_s=usage.ru_utime + usage.ru_stime,
         peak_mb=usage.ru_maxrss / 1024,
-        calls=seen["calls"],
+        seen=seen,
     )

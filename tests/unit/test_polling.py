@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.frontier import delay_at, frontier
 from support.jobs import make_job
-from support.virtual_queue import Service, VirtualNight, lognormal
+from support.line import Service, lognormal
+from support.virtual_queue import VirtualNight
 
 from batchgen.job import Json
 from batchgen.pacing import SLOWEST_POLL_S, Polling, Watch, kind_of

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.virtual_queue import Service, VirtualNight, lognormal
+from support.line import Service, lognormal
+from support.virtual_queue import VirtualNight
 
 from batchgen.pacing import Window
 
