@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from batchgen.pacing.cells import CELLS, end_of
 from batchgen.pacing.schedule import Schedule, best_schedule
-from batchgen.pacing.times import ServiceTimes
+from batchgen.pacing.times import MANY, ServiceTimes
 
 # Results may live only six minutes, so no request is asked about less often than this.
 SLOWEST_POLL_S = 60.0
@@ -36,6 +36,11 @@ MOST_KINDS = 32
 FEW = 8
 ONE_SCOUT_IN = 4
 LOOKS = 8
+
+# Once so many are known that no guess stands beside them, another schedule is made only after
+# requests have taken so long together, in seconds: making it takes a millisecond, and where a
+# request takes a few of them as well, hundreds end in a second.
+WORTH_S = 10.0
 
 # Who knows next to nothing rather takes the usual time for too short: where n are known, it is
 # that by which half of (n + this) / (n + 4) of the requests have ended.
@@ -77,6 +82,7 @@ class _Kind:
         open: Those that are open.
         watched: How many there were.
         news: Requests that have ended since the schedule was made.
+        taken_s: How long these took together, in seconds.
         looks: Reads in vain since then.
     """
 
@@ -86,6 +92,7 @@ class _Kind:
     open: dict[int, Watch] = field(default_factory=dict)
     watched: int = 0
     news: int = 0
+    taken_s: float = 0.0
     looks: int = 0
 
     @property
@@ -98,7 +105,14 @@ class _Kind:
         """Whether enough has happened since the schedule was made to make another."""
         if self.schedule is None or (self.is_little_known and self.looks >= LOOKS):
             return True
-        return self.news > min(self.times.weight // 8, 16)
+        is_worth_it = self.times.weight < MANY or self.taken_s >= WORTH_S
+        return is_worth_it and self.news > min(self.times.weight // 8, 16)
+
+    def note(self, *, after_s: float, by_s: float) -> None:
+        """Take note of how long a request took."""
+        self.times.saw(after_s=after_s, by_s=by_s)
+        self.news += 1
+        self.taken_s += by_s
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,8 +192,7 @@ class Watch:
             by = age_s - self.queued_s
             if inference_s is not None:
                 after = by = inference_s
-        self.kind.times.saw(after_s=after, by_s=by)
-        self.kind.news += 1
+        self.kind.note(after_s=after, by_s=by)
         self.polling.note(after_s=after, by_s=by)
 
     def close(self) -> None:
@@ -269,6 +282,7 @@ class Polling:
             if kind.is_little_known:
                 kind.scouting = self._best(kind.times, dares=SCOUT_DARES)
             kind.news = kind.looks = 0
+            kind.taken_s = 0.0
         return (kind.scouting if scouting else None) or kind.schedule
 
     def _refresh(self, kind: _Kind) -> None:

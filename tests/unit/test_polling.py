@@ -218,6 +218,28 @@ def test_a_service_that_answers_at_once_is_asked_at_once() -> None:
     assert polling.watch().delay_s(0.0) < 0.01
 
 
+@pytest.mark.parametrize(
+    ("service_s", "least", "most"),
+    [
+        pytest.param(0.004, 1, 2, id="a few milliseconds: hardly ever"),
+        pytest.param(4.0, 15, 30, id="seconds: all the time"),
+    ],
+)
+def test_schedules_are_made_anew_where_requests_take_longer_than_making_one(
+    service_s: float, least: int, most: int
+) -> None:
+    polling = learned(*[service_s] * 60)
+
+    delays = set()
+    for number in range(400):
+        watch = polling.watch()
+        watch.done(service_s * (0.8 + 0.001 * number))  # each schedule is another one
+        watch.close()
+        delays.add(polling.watch().delay_s(0.0))
+
+    assert least <= len(delays) <= most
+
+
 def test_one_lucky_request_among_many_does_not_set_the_pace() -> None:
     polling = learned(0.01, *[10.0] * 40)
 
