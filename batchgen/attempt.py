@@ -181,6 +181,8 @@ def judges_input(entry: Entry) -> bool:
 def write_json(value: Json | Mapping[str, Json]) -> str:
     """Write JSON as our files have it: one line, UTF-8 as it is."""
     text = _ENCODER.encode(value)
+    if text.isascii():
+        return text
     # Half a character has no UTF-8, and JSON has a spelling for it.
     return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
@@ -116,7 +115,7 @@ class QueueClient:
         self._now = now
         self._limits = timeouts or Timeouts()
         self._base = URL(service.queue_url)
-        self._before = f"{self._base.raw_path.rstrip('/')}/"
+        self._path = self._base.raw_path.rstrip("/")
         self._posts: aiohttp.ClientSession
         self._reads: aiohttp.ClientSession
 
@@ -153,8 +152,12 @@ class QueueClient:
             AccountError: The key, the account or the endpoint is at fault.
         """
         url = URL(f"{self.service.queue_url}/{quote(endpoint)}", encoded=True)
-        with _submission_errors():
+        try:
             answer = await self._call(self._posts, "POST", url, data=body)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSentError(_reason(error)) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UncertainError(_reason(error)) from error
         return self._accepted(answer)
 
     async def status(self, endpoint: str, request: Request) -> Status | NotFound:
@@ -248,11 +251,12 @@ class QueueClient:
         if given.startswith(base):
             rest = given[len(base) :]
             if _is_tidy(rest) and request.request_id in rest.split("/"):
-                return URL(given, encoded=True)  # ours to the letter, as it is as a rule
+                # Ours to the letter, as it is as a rule: nothing has to be taken apart.
+                return self._base.with_path(self._path + rest, encoded=True)
         if place := _place_of(request.request_id, given):
             # Where the queue lies behind a path of its own, an answer may know of it or not.
-            known = place.startswith(self._before)
-            url = base + (place.removeprefix(self._before[:-1]) if known else place)
+            known = place.startswith(f"{self._path}/")
+            url = base + (place.removeprefix(self._path) if known else place)
             return URL(url, encoded=_is_tidy(place))
         request_id = quote(request.request_id, safe="")
         return URL(f"{base}/{quote(application_of(endpoint))}/requests/{request_id}{suffix}")
@@ -371,17 +375,6 @@ def application_of(endpoint: str) -> str:
 def encode_input(value: Mapping[str, Json]) -> bytes:
     """Return an input as the body of its POST."""
     return _ENCODER.encode(value).encode()
-
-
-@contextmanager
-def _submission_errors() -> Iterator[None]:
-    """Turn what aiohttp raises around a POST into what it proves."""
-    try:
-        yield
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise NotSentError(_reason(error)) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise UncertainError(_reason(error)) from error
 
 
 def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
