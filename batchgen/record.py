@@ -73,6 +73,8 @@ class Record:
         found = self.jobs.get(number)
         if found is None:
             found = self.jobs[number] = Standing()
+        elif found is _NEVER_SENT:
+            found = self.jobs[number] = Standing(drawn=True)
         elif found.is_shared:
             found = self.jobs[number] = self.peek(number)
             self.places.pop(number, None)

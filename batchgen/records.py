@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from batchgen.attempt import ANSWER, FRESH, Entry, Request, job_detail, parse_entry, timestamp
 from batchgen.budget import ZERO, share
@@ -272,10 +273,10 @@ class Records:
         answer = result.detail.get(ANSWER)
         inference_s = answer.get("inference_s") if isinstance(answer, dict) else None
         urls = image_urls(result.detail)
-        row = LedgerRow(
+        row = partial(
+            LedgerRow,
             job=job,
             image_index=index,
-            status="succeeded",
             url=urls[index] if index < len(urls) else "",
             request_id=result.request.request_id if result.request else "",
             cost_usd=share(standing.charged_usd, rows=standing.expected)[index],
@@ -287,12 +288,10 @@ class Records:
         )
         match image:
             case NoFile():
-                return replace(
-                    row, status=image.status, error_type=image.error_type, error=image.error
-                )
+                return row(status=image.status, error_type=image.error_type, error=image.error)
             case SavedImage():
-                return replace(
-                    row,
+                return row(
+                    status="succeeded",
                     file=image.file,
                     content_type=image.content_type,
                     width=image.width,

@@ -151,8 +151,11 @@ class Standing:
     @property
     def lacks_rows(self) -> bool:
         """Whether an image of the recorded result has no row yet, or is undelivered."""
-        marks = [self.mark(index) for index in range(self.expected)]
-        return any(mark is None or mark.status == "undelivered" for mark in marks)
+        for index in range(self.expected):
+            mark = self.mark(index)
+            if mark is None or mark.status == "undelivered":
+                return True
+        return False
 
     def mark(self, index: int) -> ImageMark | None:
         """Return what the ledger says of an image of the recorded result; None if nothing.
@@ -160,10 +163,11 @@ class Standing:
         A failure that was written before the last attempt says nothing of its result: images
         that have expired were asked for again.
         """
-        mark = next((mark for known, mark in self.rows.images if known == index), None)
-        if mark is None or mark.status != "failed" or mark.attempts is None:
-            return mark
-        return None if mark.attempts < self.attempts else mark
+        for known, mark in self.rows.images:
+            if known == index:
+                is_old = mark.attempts is not None and mark.attempts < self.attempts
+                return None if is_old and mark.status == "failed" else mark
+        return None
 
     @property
     def lacks_files(self) -> bool:
