@@ -35,6 +35,8 @@ MAX_UNITS = 1_000_000
 # amount that our files can hold.
 _UNIT_PLACES = Decimal("0.000001")
 
+_DECODER = json.JSONDecoder()
+
 # The text that was seen counts whatever stands beside it; what only sounds like it does not.
 _STILL_RUNNING = re.compile(r"still in progress", re.IGNORECASE)
 _NOT_READY = re.compile(r"not (yet )?(ready|complete)|in[ _]queue", re.IGNORECASE)
@@ -173,17 +175,25 @@ def parse_answer(http: int, headers: Mapping[str, str], content: bytes, *, key: 
         for secret in secrets:
             content = content.replace(secret.encode(), _NO_KEY.encode())
         names = {name: _without(secrets, value) for name, value in names.items()}
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):  # not JSON, not text at all, or nested to do harm
-        body = None
-    is_object = isinstance(body, dict)
+    body = _read_object(content)
     return Answer(
         http=http,
         headers=names,
-        body=body if is_object else None,
-        text="" if is_object else content[: 4 * MAX_MESSAGE].decode(errors="replace"),
+        body=body,
+        text="" if body is not None else content[: 4 * MAX_MESSAGE].decode(errors="replace"),
     )
+
+
+def _read_object(content: bytes) -> dict[str, Json] | None:
+    """Return the JSON object in a body; None if there is none, or one that is nested to do harm."""
+    try:
+        try:
+            value = _DECODER.decode(content.decode())
+        except ValueError:  # perhaps in another encoding: which one takes longer to find out
+            value = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _secrets_of(key: str) -> list[str]:

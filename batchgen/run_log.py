@@ -23,7 +23,7 @@ def log_to(batch: Batch) -> Iterator[None]:
         handler = _RunLog(batch.log_path, encoding="utf-8")
     except OSError as error:
         raise LedgerError(f"cannot write {batch.log_path}: {error.strerror}") from error
-    handler.setFormatter(_Line("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Line())
     package = logging.getLogger("batchgen")
     before = package.level
     package.addHandler(handler)
@@ -76,14 +76,10 @@ class _Line(logging.Formatter):
     _second = 0
     _written = ""
 
-    def formatTime(  # noqa: N802 - its name in logging
-        self,
-        record: logging.LogRecord,
-        datefmt: str | None = None,  # noqa: ARG002 - logging passes it
-    ) -> str:
-        """Return the time of a line."""
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name in logging
+        """Return a line; what was raised is written below it."""
         second = int(record.created)
         if second != self._second:
             self._second = second
             self._written = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
-        return self._written
+        return f"{self._written} {record.levelname} {record.message}"

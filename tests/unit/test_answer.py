@@ -216,6 +216,11 @@ def test_an_answer_without_a_request_id_did_not_come_from_the_service() -> None:
     assert not of_sample("submit_503_nginx").is_from_service
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_body_is_read_in_whatever_encoding_it_comes(encoding: str) -> None:
+    assert answer('{"status": "ügüg"}'.encode(encoding)).body == {"status": "ügüg"}
+
+
 def test_a_body_that_is_nested_to_do_harm_is_no_json() -> None:
     nested = answer(b"[" * 200_000)
 
