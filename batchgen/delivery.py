@@ -13,7 +13,7 @@ from types import MappingProxyType
 from batchgen.attempt import Entry, Request, parse_timestamp
 from batchgen.clock import Clock
 from batchgen.errors import ImageError, QueueError, StorageError
-from batchgen.filename import image_file
+from batchgen.filename import numbered_stem
 from batchgen.images import ImageStore, SavedImage
 from batchgen.inside import INSIDE
 from batchgen.job import Job, Json
@@ -135,17 +135,12 @@ class Delivery:
         self, job: Job, result: Entry, index: int, url: str, *, tries: int
     ) -> SavedImage | NoFile:
         """Download one image; where its address is dead, ask for the result once more."""
-
-        def name(extension: str) -> str:
-            return image_file(
-                job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension
-            )
-
+        stem = numbered_stem(job.file, job_id=job.job_id, index=index, asked=job.images)
         was_read_again = False
         left = tries
         while True:
             try:
-                saved = await self.images.download(url, name=name)
+                saved = await self.images.download(url, stem=stem)
             except StorageError:
                 raise
             except ImageError as problem:

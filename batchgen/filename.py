@@ -72,6 +72,19 @@ def image_stem(job_id: str, rendered: str | None) -> str:
     return "/".join((FOLDER, *parts, _with_id(_part(last), job_id)))
 
 
+def numbered_stem(stem: str, *, job_id: str, index: int, asked: int) -> str:
+    """Return where one image of a job is stored, without its extension.
+
+    Args:
+        stem: From `image_stem`.
+        job_id: The job's id.
+        index: Which of the job's images it is, counted from 0.
+        asked: How many images the job asks for.
+    """
+    is_numbered = asked > 1 or index > 0 or stem == image_stem(job_id, None)
+    return f"{stem}-{index}" if is_numbered else stem
+
+
 def image_file(stem: str, *, job_id: str, index: int, asked: int, extension: str) -> str:
     """Return where one image of a job is stored.
 
@@ -82,8 +95,7 @@ def image_file(stem: str, *, job_id: str, index: int, asked: int, extension: str
         asked: How many images the job asks for.
         extension: By the file's bytes: `png`.
     """
-    numbered = stem == image_stem(job_id, None) or asked > 1 or index > 0
-    return f"{stem}-{index}.{extension}" if numbered else f"{stem}.{extension}"
+    return f"{numbered_stem(stem, job_id=job_id, index=index, asked=asked)}.{extension}"
 
 
 def _safe(text: str) -> str:

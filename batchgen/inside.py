@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from batchgen.errors import ImageError, StorageError
-from batchgen.filename import image_file
+from batchgen.filename import numbered_stem
 from batchgen.images import ImageStore, parse_data_uri
 from batchgen.job import Job, Json
 
@@ -61,14 +61,10 @@ async def _kept(image: Json, job: Job, index: int, images: ImageStore) -> Json:
     """Return an image's entry after its bytes have become a file."""
     beside = image if isinstance(image, dict) else {}
 
-    def name(extension: str) -> str:
-        return image_file(
-            job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension
-        )
-
+    stem = numbered_stem(job.file, job_id=job.job_id, index=index, asked=job.images)
     try:
         data = await asyncio.to_thread(parse_data_uri, _url(image))
-        saved = await asyncio.to_thread(partial(images.save, data, name=name))
+        saved = await asyncio.to_thread(partial(images.save, data, stem=stem))
     except StorageError:
         raise
     except ImageError as error:

@@ -101,14 +101,12 @@ class ImageStore:
         await asyncio.to_thread(self._threads.shutdown)
         self._parts.remove_folder()
 
-    async def download(
-        self, url: str, *, name: Callable[[str], str], size_hint: int | None = None
-    ) -> SavedImage:
+    async def download(self, url: str, *, stem: str, size_hint: int | None = None) -> SavedImage:
         """Fetch an image and save it; when this returns, the file survives a power cut.
 
         Args:
             url: Where the image is.
-            name: Gives the file's name, relative to the batch's folder, for an extension.
+            stem: The file's name, relative to the batch's folder, without its extension.
             size_hint: How many bytes the result of the request spoke of. It counts where the
                 image's host does not announce a length itself: the host knows better.
 
@@ -127,26 +125,26 @@ class ImageStore:
                     await self._spill(part, data, body)
             _check_length(body, size_hint)
             if part is None:
-                return await self._in_thread(partial(self.save, data, name=name))
-            return await self._in_thread(partial(self._adopt, part, name))
+                return await self._in_thread(partial(self.save, data, stem=stem))
+            return await self._in_thread(partial(self._adopt, part, stem))
         finally:
             if part is not None:
                 # Nobody waits for this: nothing depends on it, and we may have been cancelled.
                 self._threads.submit(self._parts.discard, part)
 
-    def save(self, data: bytes, *, name: Callable[[str], str]) -> SavedImage:
+    def save(self, data: bytes, *, stem: str) -> SavedImage:
         """Save an image; when this returns, the file survives a power cut.
 
         Args:
             data: The whole image.
-            name: Gives the file's name, relative to the batch's folder, for an extension.
+            stem: The file's name, relative to the batch's folder, without its extension.
 
         Raises:
             ImageError: It is damaged, or no image.
             StorageError: The disk refused it.
         """
         measures = measure(data, BytesIO(data))
-        file = name(measures.format.extension)
+        file = f"{stem}.{measures.format.extension}"
         self._parts.put(data, file)
         return _saved(file, measures)
 
@@ -180,20 +178,20 @@ class ImageStore:
         """
         return self._parts.path_of(file)
 
-    def find(self, *, name: Callable[[str], str]) -> SavedImage | None:
+    def find(self, *, stem: str) -> SavedImage | None:
         """Return the image that is on disk under a name, whatever its extension; None if none is.
 
         A crash may have come between an image and its row: the name is known then, the
         extension is not.
 
         Args:
-            name: Gives the file's name, relative to the batch's folder, for an extension.
+            stem: The file's name, relative to the batch's folder, without its extension.
 
         Raises:
             StorageError: The disk could not be read.
         """
         for image_format in FORMATS:
-            if saved := self.check(name(image_format.extension)):
+            if saved := self.check(f"{stem}.{image_format.extension}"):
                 return saved
         return None
 
@@ -213,9 +211,9 @@ class ImageStore:
         while block := await body.read(IN_MEMORY_BYTES):
             await self._in_thread(partial(self._parts.append, part, block))
 
-    def _adopt(self, part: Path, name: Callable[[str], str]) -> SavedImage:
+    def _adopt(self, part: Path, stem: str) -> SavedImage:
         measures = measure_file(part)
-        file = name(measures.format.extension)
+        file = f"{stem}.{measures.format.extension}"
         self._parts.place(part, file)
         return _saved(file, measures)
 

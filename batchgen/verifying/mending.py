@@ -17,7 +17,7 @@ from pathlib import Path
 from batchgen.attempt import JOURNAL_FIRST_CELL, Entry, job_from, parse_entry
 from batchgen.batch import Batch
 from batchgen.csv_file import RowReader
-from batchgen.filename import FOLDER, image_file
+from batchgen.filename import FOLDER, numbered_stem
 from batchgen.images import ImageStore, SavedImage
 from batchgen.inside import INSIDE
 from batchgen.job import Job, job_id_of, number_of
@@ -145,13 +145,8 @@ class Mending:
         urls = image_urls(result.detail)
         url = urls[index] if index < len(urls) else ""
         if not url.startswith(INSIDE):
-
-            def name(extension: str) -> str:
-                return image_file(
-                    job.file, job_id=job.job_id, index=index, asked=job.images, extension=extension
-                )
-
-            return self._store.find(name=name) if url else None
+            stem = numbered_stem(job.file, job_id=job.job_id, index=index, asked=job.images)
+            return self._store.find(stem=stem) if url else None
         images = result.detail.get("images")
         image = images[index] if isinstance(images, list) else None
         file = image.get("file") if isinstance(image, dict) else None

@@ -88,15 +88,11 @@ async def fetch(folder: Path, url: str, *, count: int, at_once: int) -> None:
 
     async def drain(store: ImageStore) -> None:
         for number in numbers:
-            await store.download(url, name=partial(numbered, number))
+            await store.download(url, stem=f"images/{number % 256:02x}/{number}")
 
     async with ImageStore(folder, loopback=True) as store, asyncio.TaskGroup() as group:
         for _ in range(at_once):
             group.create_task(drain(store))
-
-
-def numbered(number: int, extension: str) -> str:
-    return f"images/{number % 256:02x}/{number}.{extension}"
 
 
 def make_image(case: Case) -> bytes:

@@ -22,8 +22,7 @@ PNG = sample_image("PNG")
 LARGER = sample_image("PNG", width=100, height=80)
 
 
-def name(extension: str) -> str:
-    return f"images/kz/kzmx-0.{extension}"
+STEM = "images/kz/kzmx-0"
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def store(tmp_path: Path) -> ImageStore:
 
 
 def test_bytes_become_a_file(store: ImageStore, tmp_path: Path) -> None:
-    saved = store.save(PNG, name=name)
+    saved = store.save(PNG, stem=STEM)
 
     assert saved.file == "images/kz/kzmx-0.png"
     assert (tmp_path / saved.file).read_bytes() == PNG
@@ -41,7 +40,7 @@ def test_bytes_become_a_file(store: ImageStore, tmp_path: Path) -> None:
 
 def test_damaged_bytes_never_touch_the_disk(store: ImageStore, tmp_path: Path) -> None:
     with pytest.raises(ImageError):
-        store.save(PNG[:-1], name=name)
+        store.save(PNG[:-1], stem=STEM)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -49,9 +48,9 @@ def test_damaged_bytes_never_touch_the_disk(store: ImageStore, tmp_path: Path) -
 def test_an_image_that_is_written_again_replaces_the_one_that_was_there(
     store: ImageStore, tmp_path: Path
 ) -> None:
-    store.save(PNG, name=name)
+    store.save(PNG, stem=STEM)
 
-    saved = store.save(LARGER, name=name)
+    saved = store.save(LARGER, stem=STEM)
 
     assert (tmp_path / saved.file).read_bytes() == LARGER
     assert files_of(tmp_path) == [saved.file]
@@ -67,7 +66,7 @@ def test_an_image_is_durable_and_so_is_every_name_on_the_way_to_it(tmp_path: Pat
         names.append(files_of(tmp_path))
 
     store = ImageStore(tmp_path, loopback=True, sync=sync)
-    file, other = store.save(PNG, name=name), store.save(PNG, name="images/kz/other.{}".format)
+    file, other = store.save(PNG, stem=STEM), store.save(PNG, stem="images/kz/other")
 
     folders = [tmp_path / "images/kz", tmp_path / "images", tmp_path]
     assert synced[:4] == [path.stat().st_ino for path in [tmp_path / file.file, *folders]]
@@ -82,7 +81,7 @@ def test_a_disk_that_refuses_to_sync_leaves_no_file(tmp_path: Path) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(StorageError, match="Input/output error") as caught:
-        ImageStore(tmp_path, loopback=True, sync=refuse).save(PNG, name=name)
+        ImageStore(tmp_path, loopback=True, sync=refuse).save(PNG, stem=STEM)
 
     assert caught.value.errno == errno.EIO
     assert files_of(tmp_path) == []
@@ -103,10 +102,10 @@ def test_a_folder_that_cannot_be_synced(tmp_path: Path, number: int, is_saved: b
     store = ImageStore(tmp_path, loopback=True, sync=sync)
 
     if is_saved:
-        assert store.check(store.save(PNG, name=name).file)
+        assert store.check(store.save(PNG, stem=STEM).file)
     else:
         with pytest.raises(StorageError, match="Input/output error"):
-            store.save(PNG, name=name)
+            store.save(PNG, stem=STEM)
 
 
 # What a process does that dies when it is about to make an image durable.
@@ -118,7 +117,7 @@ from batchgen.images import ImageStore
 store = ImageStore(
     Path(sys.argv[1]), loopback=True, sync=lambda _: os.kill(os.getpid(), signal.SIGKILL)
 )
-store.save(Path(sys.argv[2]).read_bytes(), name=lambda extension: f"images/kz/kzmx-0.{extension}")
+store.save(Path(sys.argv[2]).read_bytes(), stem="images/kz/kzmx-0")
 """
 
 
@@ -134,7 +133,7 @@ def test_a_crash_between_write_and_rename_leaves_no_image(
     assert crash.returncode == -signal.SIGKILL
     [left] = files_of(tmp_path)
     assert left.startswith("images/.part/")
-    assert store.find(name=name) is None
+    assert store.find(stem=STEM) is None
     assert store.remove_leftovers() == 1
     assert files_of(tmp_path) == []
     assert not (tmp_path / "images/.part").exists()
@@ -150,7 +149,7 @@ from batchgen.images import ImageStore
 image = Path(sys.argv[2]).read_bytes()
 resource.setrlimit(resource.RLIMIT_FSIZE, (len(image) - 1, len(image) - 1))
 try:
-    ImageStore(Path(sys.argv[1]), loopback=True).save(image, name="images/a.{}".format)
+    ImageStore(Path(sys.argv[1]), loopback=True).save(image, stem="images/a")
 except StorageError as error:
     sys.exit(error.errno)
 """
@@ -175,7 +174,7 @@ def test_a_folder_that_cannot_be_made_is_the_disk_s_fault(
     (tmp_path / "images").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write") as caught:
-        store.save(PNG, name=name)
+        store.save(PNG, stem=STEM)
 
     assert caught.value.errno in (errno.EEXIST, errno.ENOTDIR)
 
@@ -186,10 +185,14 @@ def test_a_folder_in_the_place_of_the_image_is_the_disk_s_fault(
     (tmp_path / "images/kz/kzmx-0.png").mkdir(parents=True)
 
     with pytest.raises(StorageError, match=r"kzmx-0\.png"):
-        store.save(PNG, name=name)
+        store.save(PNG, stem=STEM)
 
     assert files_of(tmp_path) == []
     assert store.check("images/kz/kzmx-0.png") is None
+
+
+def test_no_image_is_stored_under_no_name_at_all(store: ImageStore) -> None:
+    assert store.check("") is None
 
 
 @pytest.mark.parametrize(
@@ -201,14 +204,13 @@ def test_a_folder_in_the_place_of_the_image_is_the_disk_s_fault(
         pytest.param("C:/a.png", id="a drive"),
         pytest.param("C:a.png", id="a drive without a root"),
         pytest.param("images\\..\\..\\a.png", id="backslashes"),
-        pytest.param("", id="nothing"),
     ],
 )
 def test_no_name_leads_out_of_the_batch_s_folder(
     store: ImageStore, tmp_path: Path, file: str
 ) -> None:
     with pytest.raises(ImageError, match="is not a file of this batch") as caught:
-        store.save(PNG, name=lambda _: file)
+        store.save(PNG, stem=file)
 
     assert not isinstance(caught.value, StorageError)
     assert store.check(file) is None
@@ -216,7 +218,7 @@ def test_no_name_leads_out_of_the_batch_s_folder(
 
 
 def test_check_tells_what_is_on_disk(store: ImageStore, tmp_path: Path) -> None:
-    saved = store.save(PNG, name=name)
+    saved = store.save(PNG, stem=STEM)
     path = tmp_path / saved.file
 
     assert store.check(saved.file, "0" * 64) is None
@@ -233,13 +235,13 @@ def test_check_tells_what_is_on_disk(store: ImageStore, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
 def test_an_image_whose_row_was_lost_is_found_by_its_name(store: ImageStore, kind: str) -> None:
-    saved = store.save(sample_image(kind), name=name)
+    saved = store.save(sample_image(kind), stem=STEM)
 
-    assert store.find(name=name) == saved
+    assert store.find(stem=STEM) == saved
 
 
 def test_left_overs_are_removed_and_nothing_else(store: ImageStore, tmp_path: Path) -> None:
-    saved = store.save(PNG, name=lambda extension: f"images/.part/the user's own.{extension}")
+    saved = store.save(PNG, stem="images/.part/the user's own")
     (tmp_path / "images/.part/4711-0").write_bytes(PNG)
     (tmp_path / "images/.part/4711-1").write_bytes(b"")
 
@@ -256,7 +258,7 @@ def test_what_a_crash_left_under_the_same_name_is_not_in_the_way(
     (tmp_path / "images/.part").mkdir(parents=True)
     (tmp_path / f"images/.part/{process}-{int(number) + 1}").write_bytes(LARGER)
 
-    saved = store.save(PNG, name=name)
+    saved = store.save(PNG, stem=STEM)
 
     assert (tmp_path / saved.file).read_bytes() == PNG
     assert files_of(tmp_path) == [saved.file]

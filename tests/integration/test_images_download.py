@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,7 @@ PNG = sample_image("PNG")
 LARGE = sample_image("PNG", width=2000, height=1500, compress_level=0)
 
 
-def name(extension: str) -> str:
-    return f"images/kz/kzmx-0.{extension}"
+STEM = "images/kz/kzmx-0"
 
 
 @pytest.fixture
@@ -51,7 +49,7 @@ async def test_an_image_becomes_a_file_that_is_measured(
 ) -> None:
     url = host.play("/a.png", answer(PNG))
 
-    saved = await store.download(url, name=name)
+    saved = await store.download(url, stem=STEM)
 
     assert saved == SavedImage(
         file="images/kz/kzmx-0.png",
@@ -70,7 +68,7 @@ async def test_a_large_image_goes_to_the_disk_piece_by_piece(
 ) -> None:
     url = host.play("/large.png", answer(LARGE))
 
-    saved = await store.download(url, name=name)
+    saved = await store.download(url, stem=STEM)
 
     assert (saved.width, saved.height, saved.bytes) == (2000, 1500, len(LARGE))
     assert saved.sha256 == hashlib.sha256(LARGE).hexdigest()
@@ -96,7 +94,7 @@ async def test_the_bytes_decide_what_it_is_and_not_the_server(
     }
     url = host.play("/evil.exe", answer(sample_image(kind), headers=headers))
 
-    assert (await store.download(url, name=name)).file == expected
+    assert (await store.download(url, stem=STEM)).file == expected
 
 
 async def test_no_key_and_no_cookie_goes_along(host: ImageHost, store: ImageStore) -> None:
@@ -106,7 +104,7 @@ async def test_no_key_and_no_cookie_goes_along(host: ImageHost, store: ImageStor
 
     # Under a name: cookies are kept for names, and not for bare addresses.
     for url in (first, host.url + "/b.png"):
-        await store.download(url.replace("127.0.0.1", "localhost"), name=name)
+        await store.download(url.replace("127.0.0.1", "localhost"), stem=STEM)
 
     assert [seen.path for seen in host.seen] == ["/a.png", "/b.png", "/c.png"]
     for seen in host.seen:
@@ -117,7 +115,7 @@ async def test_no_key_and_no_cookie_goes_along(host: ImageHost, store: ImageStor
 async def test_a_signed_url_is_asked_for_byte_for_byte(host: ImageHost, store: ImageStore) -> None:
     url = host.play("/a%2Fb%7e.png?sig=%2b~&x=a+b", answer(PNG))
 
-    await store.download(url, name=name)
+    await store.download(url, stem=STEM)
 
     assert host.seen[0].path == "/a%2Fb%7e.png?sig=%2b~&x=a+b"
 
@@ -175,7 +173,7 @@ async def test_what_is_not_whole_leaves_nothing_behind(
     url = host.play("/a.png", *script)
 
     with pytest.raises(ImageError, match=message) as caught:
-        await store.download(url, name=name)
+        await store.download(url, stem=STEM)
 
     assert not isinstance(caught.value, StorageError)
     assert not caught.value.gone
@@ -198,7 +196,7 @@ async def test_an_image_cut_anywhere_is_never_saved(
         # The length is that of the cut: nothing but the image itself can tell.
         url = host.play("/a", answer(data[:cut]))
         with pytest.raises(ImageError):
-            await store.download(url, name=name)
+            await store.download(url, stem=STEM)
 
     assert files_of(tmp_path) == []
 
@@ -210,7 +208,7 @@ async def test_a_byte_now_and_then_is_no_progress(host: ImageHost, tmp_path: Pat
 
     async with ImageStore(tmp_path, loopback=True, limits=limits) as store:
         with pytest.raises(ImageError, match=r"not done after 0\.4 s"):
-            await store.download(url, name=name)
+            await store.download(url, stem=STEM)
 
 
 async def test_a_host_that_is_not_there(store: ImageStore, tmp_path: Path) -> None:
@@ -218,7 +216,7 @@ async def test_a_host_that_is_not_there(store: ImageStore, tmp_path: Path) -> No
         url = host.url + "/a.png"
 
     with pytest.raises(ImageError, match=r"127\.0\.0\.1 cannot be reached"):
-        await store.download(url, name=name)
+        await store.download(url, stem=STEM)
 
 
 async def test_a_host_that_never_shakes_hands(host: ImageHost, tmp_path: Path) -> None:
@@ -227,17 +225,17 @@ async def test_a_host_that_never_shakes_hands(host: ImageHost, tmp_path: Path) -
 
     async with ImageStore(tmp_path, loopback=True, limits=limits) as store:
         with pytest.raises(ImageError, match=r"not reached within 0.2 s|cannot be reached"):
-            await store.download(url, name=name)
+            await store.download(url, stem=STEM)
 
 
 async def test_a_name_that_nobody_has(store: ImageStore) -> None:
     with pytest.raises(ImageError, match=r"nobody\.invalid cannot be reached"):
-        await store.download("https://nobody.invalid/a.png", name=name)
+        await store.download("https://nobody.invalid/a.png", stem=STEM)
 
 
 async def test_a_name_that_is_too_long_for_one(store: ImageStore) -> None:
     with pytest.raises(ImageError):
-        await store.download(f"https://{'a' * 70}.invalid/a.png", name=name)
+        await store.download(f"https://{'a' * 70}.invalid/a.png", stem=STEM)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +258,7 @@ async def test_an_answer_without_an_image_tells_its_code(
     url = host.play("/a.png", answer(b"" if status in (204, 304) else PNG, status=status))
 
     with pytest.raises(ImageError, match=f"127.0.0.1 answered {status}") as caught:
-        await store.download(url, name=name)
+        await store.download(url, stem=STEM)
 
     assert (caught.value.http, caught.value.gone) == (status, gone)
     assert caught.value.retry_after_s is None
@@ -272,9 +270,9 @@ async def test_a_host_may_say_when_to_come_back(host: ImageHost, store: ImageSto
     host.play("/d.png", answer(b"", status=503, headers={"Retry-After": date}))
 
     with pytest.raises(ImageError) as seconds:
-        await store.download(host.url + "/s.png", name=name)
+        await store.download(host.url + "/s.png", stem=STEM)
     with pytest.raises(ImageError) as until:
-        await store.download(host.url + "/d.png", name=name)
+        await store.download(host.url + "/d.png", stem=STEM)
 
     assert seconds.value.retry_after_s == 7
     assert 90 < (until.value.retry_after_s or 0) <= 100
@@ -294,7 +292,7 @@ async def test_an_image_may_come_in_any_way_that_http_has(
 ) -> None:
     url = host.play("/a.png", *script)
 
-    assert (await store.download(url, name=name)).bytes == len(PNG)
+    assert (await store.download(url, stem=STEM)).bytes == len(PNG)
 
 
 async def test_the_length_of_the_result_counts_where_the_host_tells_none(
@@ -303,10 +301,10 @@ async def test_the_length_of_the_result_counts_where_the_host_tells_none(
     told = host.play("/told.png", answer(PNG))
     untold = host.play("/untold.png", chunked(PNG))
 
-    assert (await store.download(untold, name=name, size_hint=len(PNG))).bytes == len(PNG)
-    assert (await store.download(told, name=name, size_hint=123456)).bytes == len(PNG)
+    assert (await store.download(untold, stem=STEM, size_hint=len(PNG))).bytes == len(PNG)
+    assert (await store.download(told, stem=STEM, size_hint=123456)).bytes == len(PNG)
     with pytest.raises(ImageError, match=r"bytes of the image came; its result spoke of 123,456"):
-        await store.download(untold, name=name, size_hint=123456)
+        await store.download(untold, stem=STEM, size_hint=123456)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +328,7 @@ async def test_an_image_that_is_too_large_is_not_read_to_its_end(
 
     async with ImageStore(tmp_path, loopback=True, limits=FetchLimits(max_bytes=5000)) as store:
         with pytest.raises(ImageError, match="larger than 5,000 bytes"):
-            await store.download(url, name=name)
+            await store.download(url, stem=STEM)
 
     assert files_of(tmp_path) == []
 
@@ -341,7 +339,7 @@ async def test_a_large_page_instead_of_an_image_is_not_read_to_its_end(
     url = host.play("/a.png", answer(b"<html>" + b" " * 9_000_000)[:-1], Pause(2.0))
 
     with pytest.raises(ImageError, match="not an image"):
-        await store.download(url, name=name)
+        await store.download(url, stem=STEM)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +358,7 @@ async def test_of_a_large_image_that_is_not_whole_nothing_stays(
 
     async with ImageStore(tmp_path, loopback=True, limits=FetchLimits(stall_s=0.3)) as store:
         with pytest.raises(ImageError):
-            await store.download(url, name=name)
+            await store.download(url, stem=STEM)
 
     assert files_of(tmp_path) == []
 
@@ -372,9 +370,9 @@ async def test_five_redirects_are_followed_and_six_are_not(
         host.redirect(f"/{hop}", f"/{hop + 1}", status=status)
     host.play("/6", answer(PNG))
 
-    assert (await store.download(host.url + "/1", name=name)).bytes == len(PNG)
+    assert (await store.download(host.url + "/1", stem=STEM)).bytes == len(PNG)
     with pytest.raises(ImageError, match="more than 5 redirects"):
-        await store.download(host.url + "/0", name=name)
+        await store.download(host.url + "/0", stem=STEM)
 
 
 @pytest.mark.parametrize(
@@ -395,14 +393,14 @@ async def test_a_redirect_to_nowhere_good_is_refused(
     url = host.redirect("/loop", location)
 
     with pytest.raises(ImageError, match=message):
-        await store.download(url, name=name)
+        await store.download(url, stem=STEM)
 
 
 async def test_a_redirect_to_what_is_gone_is_gone(host: ImageHost, store: ImageStore) -> None:
     url = host.redirect("/a.png", "/b.png")
 
     with pytest.raises(ImageError) as caught:
-        await store.download(url, name=name)
+        await store.download(url, stem=STEM)
 
     assert caught.value.gone
 
@@ -418,7 +416,7 @@ async def test_a_redirect_to_a_private_address_is_refused_before_anything_is_sen
     ):
         url = host.redirect("/a.png", neighbour.play("/a.png", answer(PNG)))
         with pytest.raises(ImageError, match=r"127\.0\.0\.2 is not an address to fetch images"):
-            await store.download(url, name=name)
+            await store.download(url, stem=STEM)
 
         assert neighbour.connections == 0
 
@@ -448,7 +446,7 @@ async def test_a_private_address_is_refused_however_it_is_written(
 
     async with ImageStore(tmp_path, loopback=False, reach=reach) as store:
         with pytest.raises(ImageError):
-            await store.download(f"http://{written}:{host.port}/a.png", name=name)
+            await store.download(f"http://{written}:{host.port}/a.png", stem=STEM)
 
     assert host.connections == 0
 
@@ -458,9 +456,9 @@ async def test_a_queue_on_the_internet_fetches_nothing_from_this_machine(
 ) -> None:
     async with ImageStore(tmp_path, loopback=False) as store:
         with pytest.raises(ImageError, match="over https, not over 'http'"):
-            await store.download(host.play("/a.png", answer(PNG)), name=name)
+            await store.download(host.play("/a.png", answer(PNG)), stem=STEM)
         with pytest.raises(ImageError, match="not an address to fetch images from"):
-            await store.download(f"https://localhost:{host.port}/a.png", name=name)
+            await store.download(f"https://localhost:{host.port}/a.png", stem=STEM)
 
     assert host.connections == 0
 
@@ -475,9 +473,9 @@ async def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path, trusted:
         good = secure.play("/good.png", answer(PNG))
         bad = secure.redirect("/bad.png", plain.play("/a.png", answer(PNG)))
 
-        assert (await store.download(good, name=name)).bytes == len(PNG)
+        assert (await store.download(good, stem=STEM)).bytes == len(PNG)
         with pytest.raises(ImageError, match="over https, not over 'http'"):
-            await store.download(bad, name=name)
+            await store.download(bad, stem=STEM)
         assert plain.connections == 0
 
 
@@ -489,7 +487,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
         ImageStore(tmp_path, loopback=True) as store,
     ):
         with pytest.raises(ImageError, match="certificate"):
-            await store.download(secure.play("/a.png", answer(PNG)), name=name)
+            await store.download(secure.play("/a.png", answer(PNG)), stem=STEM)
 
 
 async def test_the_event_loop_goes_on_while_an_image_is_synced(
@@ -507,7 +505,7 @@ async def test_the_event_loop_goes_on_while_an_image_is_synced(
         turns += 1
 
     async with ImageStore(tmp_path, loopback=True, sync=sync) as store:
-        await store.download(host.play("/a.png", answer(PNG)), name=name)
+        await store.download(host.play("/a.png", answer(PNG)), stem=STEM)
 
     assert turns > 0
 
@@ -518,7 +516,7 @@ async def test_a_download_that_is_called_off_leaves_nothing(
     url = host.play("/a.png", answer(LARGE)[:-99], Pause())
 
     async with ImageStore(tmp_path, loopback=True) as store:
-        download = asyncio.create_task(store.download(url, name=name))
+        download = asyncio.create_task(store.download(url, stem=STEM))
         while not files_of(tmp_path):
             await asyncio.sleep(0.01)
         download.cancel()
@@ -531,12 +529,9 @@ async def test_a_download_that_is_called_off_leaves_nothing(
 async def test_many_at_a_time(host: ImageHost, store: ImageStore, tmp_path: Path) -> None:
     url = host.play("/a.png", answer(PNG))
 
-    def numbered(number: int, extension: str) -> str:
-        return f"images/{number % 7}/{number}.{extension}"
-
     async with asyncio.TaskGroup() as group:
         for number in range(100):
-            group.create_task(store.download(url, name=partial(numbered, number)))
+            group.create_task(store.download(url, stem=f"images/{number % 7}/{number}"))
 
     assert len(files_of(tmp_path)) == 100
     assert host.connections <= 100

@@ -69,7 +69,7 @@ async def test_every_kind_of_image_is_saved(
 ) -> None:
     url = await made(queue, output_format=asked)
 
-    saved = await store.download(url, name="images/a.{}".format)
+    saved = await store.download(url, stem="images/a")
 
     assert saved.file == f"images/a.{extension}"
     assert queue.seen_authorization_on_images == 0
@@ -90,12 +90,12 @@ async def test_an_image_is_saved_whole_or_not_at_all(
     queue.faults.script(on="image", nth="every", do=fault)
 
     if fault in HARMLESS:
-        saved = await store.download(url, name="images/a.{}".format)
+        saved = await store.download(url, stem="images/a")
         assert store.check(saved.file, saved.sha256) == saved
         assert HARMLESS[fault] in (None, saved.file.rpartition(".")[2])
     else:
         with pytest.raises(ImageError) as caught:
-            await store.download(url, name="images/a.{}".format)
+            await store.download(url, stem="images/a")
         assert caught.value.gone == (fault in ("image_404", "image_410"))
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert queue.seen_authorization_on_images == 0
