@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -18,8 +17,10 @@ from typing import Self, TypeVar
 from batchgen.errors import ImageError, StorageError
 from batchgen.images.addresses import LOOPBACK_REACH, PUBLIC_REACH, Reach
 from batchgen.images.formats import FORMATS, sniff
-from batchgen.images.inspection import Measures, measure, measure_file
+from batchgen.images.inspection import measure, measure_file
 from batchgen.images.parts import Parts
+from batchgen.images.process import ImageProcess
+from batchgen.images.saved import SavedImage
 from batchgen.images.web import Body, FetchLimits, ImageWeb
 
 # Images up to this size are collected in memory and go to the disk in one go. A 4K PNG may be
@@ -30,27 +31,6 @@ IN_MEMORY_BYTES = 8 * 1024 * 1024
 DISK_THREADS = min(16, (os.cpu_count() or 1) + 6)
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedImage:
-    """An image on disk; everything is measured from its bytes.
-
-    Attributes:
-        file: Its path relative to the batch's folder, with `/` and its extension.
-        content_type: `image/png`, `image/jpeg`, …
-        width: In pixels.
-        height: In pixels.
-        bytes: Its length.
-        sha256: Of its bytes, in hex.
-    """
-
-    file: str
-    content_type: str
-    width: int
-    height: int
-    bytes: int
-    sha256: str
 
 
 class ImageStore:
@@ -68,6 +48,8 @@ class ImageStore:
         reach: Reach | None = None,
         tls: ssl.SSLContext | None = None,
         sync: Callable[[int], None] = os.fsync,
+        process: ImageProcess | None = None,
+        at_once_bytes: int = 0,
     ) -> None:
         """Keep what is needed; nothing is connected before the context is entered.
 
@@ -79,10 +61,15 @@ class ImageStore:
             reach: Where images may come from, instead of what `loopback` says.
             tls: Which certificates to trust; the system's if None.
             sync: Makes a file descriptor durable; passed in so that tests can let it fail.
+            process: What takes over when images come fast; the store closes it.
+            at_once_bytes: An image up to this size is saved without a thread: for an event loop
+                that has nothing else to do.
         """
         allowed = reach or (LOOPBACK_REACH if loopback else PUBLIC_REACH)
         self._parts = Parts(folder, sync=sync)
         self._web = ImageWeb(reach=allowed, limits=limits or FetchLimits(), tls=tls)
+        self._process = process
+        self._at_once_bytes = at_once_bytes
         self._threads: ThreadPoolExecutor
 
     async def __aenter__(self) -> Self:
@@ -96,6 +83,8 @@ class ImageStore:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        if self._process is not None:
+            await self._process.close()
         await self._web.close_sessions()
         # An image that is being written is written to its end; it takes a moment at most.
         await asyncio.to_thread(self._threads.shutdown)
@@ -115,6 +104,14 @@ class ImageStore:
                 its host says that it no longer exists.
             StorageError: The disk refused it.
         """
+        if self._process is not None:
+            saved = await self._process.download(url, stem=stem, size_hint=size_hint)
+            if saved is not None:
+                return saved
+        return await self._download(url, stem=stem, size_hint=size_hint)
+
+    async def _download(self, url: str, *, stem: str, size_hint: int | None) -> SavedImage:
+        """Fetch an image and save it, in this process."""
         part: Path | None = None
         try:
             async with self._web.open(url) as body:
@@ -124,6 +121,8 @@ class ImageStore:
                     part = self._parts.new()
                     await self._spill(part, data, body)
             _check_length(body, size_hint)
+            if part is None and len(data) <= self._at_once_bytes:
+                return self.save(data, stem=stem)
             if part is None:
                 return await self._in_thread(partial(self.save, data, stem=stem))
             return await self._in_thread(partial(self._adopt, part, stem))
@@ -146,7 +145,7 @@ class ImageStore:
         measures = measure(data, BytesIO(data))
         file = f"{stem}.{measures.format.extension}"
         self._parts.put(data, file)
-        return _saved(file, measures)
+        return SavedImage.measured(file, measures)
 
     def check(self, file: str, sha256: str = "") -> SavedImage | None:
         """Return what is on disk under a name, measured; None if it is missing or damaged.
@@ -160,7 +159,7 @@ class ImageStore:
             StorageError: The disk could not be read.
         """
         try:
-            saved = _saved(file, measure_file(self._parts.path_of(file)))
+            saved = SavedImage.measured(file, measure_file(self._parts.path_of(file)))
         except StorageError:
             raise
         except ImageError:
@@ -215,7 +214,7 @@ class ImageStore:
         measures = measure_file(part)
         file = f"{stem}.{measures.format.extension}"
         self._parts.place(part, file)
-        return _saved(file, measures)
+        return SavedImage.measured(file, measures)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Return what some work returns, or raise what it raises, from a thread of the disk's."""
@@ -248,17 +247,6 @@ def _succeed(done: asyncio.Future[_T], result: _T) -> None:
 def _fail(done: asyncio.Future[_T], error: Exception) -> None:
     if not done.done():
         done.set_exception(error)
-
-
-def _saved(file: str, measures: Measures) -> SavedImage:
-    return SavedImage(
-        file=file,
-        content_type=measures.format.content_type,
-        width=measures.width,
-        height=measures.height,
-        bytes=measures.bytes,
-        sha256=measures.sha256,
-    )
 
 
 def _check_length(body: Body, size_hint: int | None) -> None:

@@ -1,0 +1,85 @@
+"""The process for images, seen from inside: it takes orders and says what came of each.
+
+It is started by `ImageProcess` and ends when the connection to it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from batchgen.errors import ImageError
+from batchgen.event_loop import collect_rarely, run_to_end
+from batchgen.images.line import Line
+from batchgen.images.orders import READY, Order, outcome_of
+from batchgen.images.saved import SavedImage
+from batchgen.images.store import ImageStore
+from batchgen.job import Json
+
+# An image of this size, in bytes, takes less time to check and to write than a thread for it.
+AT_ONCE_BYTES = 256 * 1024
+
+
+def main() -> None:
+    """Take orders until nobody gives any.
+
+    Arguments: the number of the socket, the batch's folder, and perhaps `--loopback`.
+    """
+    number, folder, *flags = sys.argv[1:]
+    # Whoever wants a run to end asks its main process, which decides what is still stored.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    collect_rarely()
+    run_to_end(_serve(socket.socket(fileno=int(number)), Path(folder), loopback=bool(flags)))
+
+
+async def _serve(orders: socket.socket, folder: Path, *, loopback: bool) -> None:
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    orders.settimeout(0)
+    async with ImageStore(folder, loopback=loopback, at_once_bytes=AT_ONCE_BYTES) as store:
+        storekeeper = _Storekeeper(store)
+        line = Line(heard=storekeeper.take, lost=lambda: over.set_result(None))
+        storekeeper.line = line
+        await loop.create_connection(lambda: line, sock=orders)
+        line.say(READY)
+        await over
+        await storekeeper.stop()
+
+
+class _Storekeeper:
+    """Carries out orders, as many at a time as are given."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self.line: Line
+        self._store = store
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, message: list[Json]) -> None:
+        """Take an order."""
+        task = asyncio.create_task(self._carry_out(Order(*message)))  # type: ignore[arg-type]  # our own
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Leave undone what is not done yet."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _carry_out(self, order: Order) -> None:
+        came: SavedImage | ImageError | None = None
+        try:
+            came = await self._store.download(order.url, stem=order.stem, size_hint=order.size_hint)
+        except ImageError as error:
+            came = error
+        except Exception:  # noqa: BLE001 - a mistake of ours comes up where it can be told
+            came = None
+        self.line.say(outcome_of(order.number, came))
+
+
+if __name__ == "__main__":
+    main()
