@@ -19,7 +19,7 @@ from batchgen.dispatcher import Dispatcher
 from batchgen.downloads import Downloads
 from batchgen.errors import LedgerError
 from batchgen.gate import Gate
-from batchgen.images import ImageProcess, ImageStore
+from batchgen.images import ImageProcess, ImageStore, shared_sync
 from batchgen.job import number_of
 from batchgen.manifest import Manifest
 from batchgen.pacing import Contact, Polling, ReadPace, Spacing, Window
@@ -177,7 +177,7 @@ async def _run(run: Parts, began: Callable[[Runner], None]) -> int:
     service, clock = run.service, run.clock
     folder, loopback = run.batch.folder, service.is_loopback
     process = ImageProcess(folder, loopback=loopback, monotonic=clock.monotonic)
-    images = ImageStore(folder, loopback=loopback, process=process)
+    images = ImageStore(folder, loopback=loopback, shared=shared_sync(folder), process=process)
     images.remove_leftovers()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(images)

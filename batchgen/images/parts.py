@@ -70,9 +70,9 @@ class Parts:
         """
         part, final = self.new(), self.path_of(file)
         try:
-            with _disk_errors(part):
+            with disk_errors(part):
                 self._write_synced(part, data)
-            with _disk_errors(final):
+            with disk_errors(final):
                 self._name(part, final)
         except BaseException:
             self.discard(part)
@@ -84,10 +84,14 @@ class Parts:
         Raises:
             StorageError: The disk refused them.
         """
-        with _disk_errors(part):
-            part.parent.mkdir(parents=True, exist_ok=True)
-            # What a crash has left may have this name; it is of no use to anybody.
-            _write(part, block, os.O_CREAT | os.O_TRUNC)
+        # What a crash has left may have this name; it is of no use to anybody.
+        flags = os.O_CREAT | os.O_TRUNC
+        with disk_errors(part):
+            try:
+                _write(part, block, flags)
+            except FileNotFoundError:
+                part.parent.mkdir(parents=True, exist_ok=True)
+                _write(part, block, flags)
 
     def append(self, part: Path, block: bytes) -> None:
         """Write more bytes behind those that are there.
@@ -95,7 +99,7 @@ class Parts:
         Raises:
             StorageError: The disk refused them.
         """
-        with _disk_errors(part):
+        with disk_errors(part):
             _write(part, block, os.O_APPEND)
 
     def place(self, part: Path, file: str) -> None:
@@ -111,9 +115,36 @@ class Parts:
             StorageError: The disk refused it.
         """
         final = self.path_of(file)
-        with _disk_errors(final):
+        with disk_errors(final):
             self._sync_file(part)
             self._name(part, final)
+
+    def name(self, part: Path, file: str) -> None:
+        """Give a part its final name, as `place` does, and leave all syncs to the caller.
+
+        Raises:
+            ImageError: The name leads out of the batch's folder.
+            StorageError: The disk refused it.
+        """
+        final = self.path_of(file)
+        with disk_errors(final):
+            _move(part, final)
+
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """Give a descriptor of the parts' folder for as long as the context lasts.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        folder = self._folder / PARTS_FOLDER
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = _open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
 
     def discard(self, part: Path) -> None:
         """Remove a part, if it is still there. What cannot be removed is left to the next run."""
@@ -126,7 +157,7 @@ class Parts:
         Only the batch's one writer may do this, before it saves anything.
         """
         parts = self._folder / PARTS_FOLDER
-        with _disk_errors(parts):
+        with disk_errors(parts):
             found = list(parts.iterdir()) if parts.is_dir() else []
             left = [path for path in found if _PART_NAME.fullmatch(path.name)]
             for path in left:
@@ -166,11 +197,7 @@ class Parts:
 
     def _name(self, part: Path, final: Path) -> None:
         """Give a durable part its name, and make that durable."""
-        try:
-            part.replace(final)
-        except FileNotFoundError:  # its folder is not there yet, as a rule
-            final.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(final)
+        _move(part, final)
         self._sync_folder(final.parent)
         self._make_durable(final.parent)
 
@@ -211,6 +238,14 @@ def _open(path: Path, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
+def _move(part: Path, final: Path) -> None:
+    try:
+        part.replace(final)
+    except FileNotFoundError:  # its folder is not there yet, as a rule
+        final.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(final)
+
+
 def _write(path: Path, block: bytes, flags: int) -> None:
     handle = _open(path, os.O_WRONLY | flags)
     try:
@@ -226,8 +261,12 @@ def _write_all(handle: int, block: bytes) -> None:
 
 
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the system raises into our own word for it."""
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the system raises into our own word for it.
+
+    Raises:
+        StorageError: The system has refused what was tried.
+    """
     try:
         yield
     except OSError as error:

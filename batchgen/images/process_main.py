@@ -16,11 +16,9 @@ from batchgen.event_loop import collect_rarely, run_to_end
 from batchgen.images.line import Line
 from batchgen.images.orders import READY, Order, outcome_of
 from batchgen.images.saved import SavedImage
+from batchgen.images.shared_sync import shared_sync
 from batchgen.images.store import ImageStore
 from batchgen.job import Json
-
-# An image of this size, in bytes, takes less time to check and to write than a thread for it.
-AT_ONCE_BYTES = 256 * 1024
 
 
 def main() -> None:
@@ -40,7 +38,7 @@ async def _serve(orders: socket.socket, folder: Path, *, loopback: bool) -> None
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
     orders.settimeout(0)
-    async with ImageStore(folder, loopback=loopback, at_once_bytes=AT_ONCE_BYTES) as store:
+    async with ImageStore(folder, loopback=loopback, shared=shared_sync(folder)) as store:
         storekeeper = _Storekeeper(store)
         line = Line(heard=storekeeper.take, lost=lambda: over.set_result(None))
         storekeeper.line = line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -17,10 +17,13 @@ from typing import Self, TypeVar
 from batchgen.errors import ImageError, StorageError
 from batchgen.images.addresses import LOOPBACK_REACH, PUBLIC_REACH, Reach
 from batchgen.images.formats import FORMATS, sniff
+from batchgen.images.group import SMALL_BYTES, Group
 from batchgen.images.inspection import measure, measure_file
 from batchgen.images.parts import Parts
 from batchgen.images.process import ImageProcess
 from batchgen.images.saved import SavedImage
+from batchgen.images.shared_sync import SharedSync
+from batchgen.images.together import put_together
 from batchgen.images.web import Body, FetchLimits, ImageWeb
 
 # Images up to this size are collected in memory and go to the disk in one go. A 4K PNG may be
@@ -48,8 +51,8 @@ class ImageStore:
         reach: Reach | None = None,
         tls: ssl.SSLContext | None = None,
         sync: Callable[[int], None] = os.fsync,
+        shared: SharedSync | None = None,
         process: ImageProcess | None = None,
-        at_once_bytes: int = 0,
     ) -> None:
         """Keep what is needed; nothing is connected before the context is entered.
 
@@ -61,19 +64,20 @@ class ImageStore:
             reach: Where images may come from, instead of what `loopback` says.
             tls: Which certificates to trust; the system's if None.
             sync: Makes a file descriptor durable; passed in so that tests can let it fail.
+            shared: Makes many files of the folder durable at once; None where nothing does.
             process: What takes over when images come fast; the store closes it.
-            at_once_bytes: An image up to this size is saved without a thread: for an event loop
-                that has nothing else to do.
         """
         allowed = reach or (LOOPBACK_REACH if loopback else PUBLIC_REACH)
         self._parts = Parts(folder, sync=sync)
+        self._shared = shared
         self._web = ImageWeb(reach=allowed, limits=limits or FetchLimits(), tls=tls)
         self._process = process
-        self._at_once_bytes = at_once_bytes
         self._threads: ThreadPoolExecutor
+        self._group: Group
 
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="images")
+        self._group = Group(self.save_all, self._threads)
         await self._web.open_sessions()
         return self
 
@@ -121,8 +125,8 @@ class ImageStore:
                     part = self._parts.new()
                     await self._spill(part, data, body)
             _check_length(body, size_hint)
-            if part is None and len(data) <= self._at_once_bytes:
-                return self.save(data, stem=stem)
+            if part is None and self._goes_along(data):
+                return await self._group.save(data, stem=stem)
             if part is None:
                 return await self._in_thread(partial(self.save, data, stem=stem))
             return await self._in_thread(partial(self._adopt, part, stem))
@@ -146,6 +150,24 @@ class ImageStore:
         file = f"{stem}.{measures.format.extension}"
         self._parts.put(data, file)
         return SavedImage.measured(file, measures)
+
+    def save_all(self, images: Sequence[tuple[bytes, str]]) -> list[SavedImage | ImageError]:
+        """Save images, as `save` does, with as few syncs for them as can be.
+
+        Args:
+            images: The bytes of each, and its stem.
+
+        Returns:
+            For each what was saved, or why it was not.
+        """
+        checked = [_checked(data, stem) for data, stem in images]
+        files = [
+            (data, one.file)
+            for (data, _), one in zip(images, checked, strict=True)
+            if isinstance(one, SavedImage)
+        ]
+        problems = iter(self._put_all(files))
+        return [(next(problems) or one) if isinstance(one, SavedImage) else one for one in checked]
 
     def check(self, file: str, sha256: str = "") -> SavedImage | None:
         """Return what is on disk under a name, measured; None if it is missing or damaged.
@@ -204,11 +226,21 @@ class ImageStore:
         """
         return self._parts.remove_leftovers()
 
+    def _goes_along(self, data: bytes) -> bool:
+        """Say whether an image is saved with others that are ready at the same time."""
+        return len(data) <= SMALL_BYTES and self._shared is not None and self._shared.pays
+
     async def _spill(self, part: Path, data: bytes, body: Body) -> None:
         """Write the bytes that were read, and those that still come, to a part."""
         await self._in_thread(partial(self._parts.begin, part, data))
         while block := await body.read(IN_MEMORY_BYTES):
             await self._in_thread(partial(self._parts.append, part, block))
+
+    def _put_all(self, files: Sequence[tuple[bytes, str]]) -> list[ImageError | None]:
+        """Put files, by themselves where there are not several, or no sync serves several."""
+        if len(files) > 1 and self._shared is not None:
+            return put_together(files, self._parts, shared=self._shared)
+        return [_error_of(partial(self._parts.put, data, file)) for data, file in files]
 
     def _adopt(self, part: Path, stem: str) -> SavedImage:
         measures = measure_file(part)
@@ -223,6 +255,23 @@ class ImageStore:
         # One wake-up of the loop, where an executor's own future takes three turns of it.
         self._threads.submit(_work_for, done, loop, work)
         return await done
+
+
+def _checked(data: bytes, stem: str) -> SavedImage | ImageError:
+    """Return what an image will be on disk, or what is wrong with it."""
+    try:
+        measures = measure(data, BytesIO(data))
+    except ImageError as error:
+        return error
+    return SavedImage.measured(f"{stem}.{measures.format.extension}", measures)
+
+
+def _error_of(work: Callable[[], None]) -> ImageError | None:
+    try:
+        work()
+    except ImageError as error:
+        return error
+    return None
 
 
 def _work_for(
