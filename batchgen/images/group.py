@@ -64,7 +64,9 @@ class Group:
         return await saved
 
     def _save_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+        # Whoever was cancelled does not wait any more.
+        waiting = [one for one in self._waiting if not one.saved.done()]
+        group, self._waiting = waiting[:LARGEST_GROUP], waiting[LARGEST_GROUP:]
         self._is_saving = bool(group)
         if group:
             self._thread.submit(self._save, loop, group)

@@ -70,9 +70,9 @@ class Parts:
         """
         part, final = self.new(), self.path_of(file)
         try:
-            with disk_errors(part):
+            with _disk_errors(part):
                 self._write_synced(part, data)
-            with disk_errors(final):
+            with _disk_errors(final):
                 self._name(part, final)
         except BaseException:
             self.discard(part)
@@ -86,7 +86,7 @@ class Parts:
         """
         # What a crash has left may have this name; it is of no use to anybody.
         flags = os.O_CREAT | os.O_TRUNC
-        with disk_errors(part):
+        with _disk_errors(part):
             try:
                 _write(part, block, flags)
             except FileNotFoundError:
@@ -99,7 +99,7 @@ class Parts:
         Raises:
             StorageError: The disk refused them.
         """
-        with disk_errors(part):
+        with _disk_errors(part):
             _write(part, block, os.O_APPEND)
 
     def place(self, part: Path, file: str) -> None:
@@ -115,7 +115,7 @@ class Parts:
             StorageError: The disk refused it.
         """
         final = self.path_of(file)
-        with disk_errors(final):
+        with _disk_errors(final):
             self._sync_file(part)
             self._name(part, final)
 
@@ -127,7 +127,7 @@ class Parts:
             StorageError: The disk refused it.
         """
         final = self.path_of(file)
-        with disk_errors(final):
+        with _disk_errors(final):
             _move(part, final)
 
     @contextmanager
@@ -138,7 +138,7 @@ class Parts:
             StorageError: The disk refused it.
         """
         folder = self._folder / PARTS_FOLDER
-        with disk_errors(folder):
+        with _disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             handle = _open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -157,7 +157,7 @@ class Parts:
         Only the batch's one writer may do this, before it saves anything.
         """
         parts = self._folder / PARTS_FOLDER
-        with disk_errors(parts):
+        with _disk_errors(parts):
             found = list(parts.iterdir()) if parts.is_dir() else []
             left = [path for path in found if _PART_NAME.fullmatch(path.name)]
             for path in left:
@@ -261,12 +261,8 @@ def _write_all(handle: int, block: bytes) -> None:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the system raises into our own word for it.
-
-    Raises:
-        StorageError: The system has refused what was tried.
-    """
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the system raises into our own word for it."""
     try:
         yield
     except OSError as error:

@@ -55,7 +55,7 @@ class SharedSync:
 
     @property
     def pays(self) -> bool:
-        """Whether it was quick lately."""
+        """Whether it worked, and was quick, lately."""
         return self._monotonic() >= self._not_before
 
     def __call__(self, handle: int) -> None:
@@ -65,10 +65,14 @@ class SharedSync:
             OSError: Something of it could not be written, be it ours or not.
         """
         began = self._monotonic()
-        self._sync(handle)
-        ended = self._monotonic()
-        if ended - began > LONG_S:
-            self._not_before = ended + PAUSE_S
+        has_failed = True
+        try:
+            self._sync(handle)
+            has_failed = False
+        finally:
+            ended = self._monotonic()
+            if has_failed or ended - began > LONG_S:
+                self._not_before = ended + PAUSE_S
 
 
 def shared_sync(folder: Path, *, mounts: Path = MOUNTS) -> SharedSync | None:

@@ -5,19 +5,23 @@
     write each ──▶ one sync ──▶ name each ──▶ one sync
 
 As where a file is put by itself, what is under a final name is whole, and it is durable when all
-is done. A file that fails leaves the others alone; a sync that fails fails them all.
+is done. A file that fails leaves the others alone. What goes wrong with a sync may be the fault of
+others' files: then each of ours is put by itself, which tells.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from batchgen.errors import ImageError, StorageError
-from batchgen.images.parts import PARTS_FOLDER, Parts, disk_errors
+from batchgen.errors import ImageError
+from batchgen.images.parts import Parts
 from batchgen.images.shared_sync import SharedSync
+
+logger = logging.getLogger(__name__)
 
 
 class _File(NamedTuple):
@@ -48,14 +52,24 @@ def put_together(
     group = _Group(files, parts)
     # Opened before anything is written: what goes wrong from then on is told to its syncs.
     with parts.opened() as folder:
-        if os.fstat(folder).st_dev != shared.device:  # behind a link
+        is_served = os.fstat(folder).st_dev == shared.device  # unless it is behind a link
+        if not is_served or not _put_at_once(group, parts, lambda: shared(folder)):
             group.each(lambda file: parts.put(file.data, file.name))
-            return group.came
-        group.each(lambda file: parts.begin(file.part, file.data))
-        group.all_at_once(lambda: shared(folder))
-        group.each(lambda file: parts.name(file.part, file.name))
-        group.all_at_once(lambda: shared(folder))
     return group.came
+
+
+def _put_at_once(group: _Group, parts: Parts, sync: Callable[[], None]) -> bool:
+    """Put a group with two syncs, and return whether these went well."""
+    try:
+        group.each(lambda file: parts.begin(file.part, file.data))
+        sync()
+        group.each(lambda file: parts.name(file.part, file.name))
+        sync()
+    except OSError as error:
+        logger.warning("images are stored one by one for a while: %s", error)
+        group.each(lambda file: parts.discard(file.part))
+        return False
+    return True
 
 
 class _Group:
@@ -76,18 +90,6 @@ class _Group:
             try:
                 step(file)
             except ImageError as error:
-                self._drop(file, error)
-
-    def all_at_once(self, step: Callable[[], None]) -> None:
-        """Take a step that counts for all that are left."""
-        try:
-            with disk_errors(Path(PARTS_FOLDER)):
-                step()
-        except StorageError as error:
-            for file in list(self._left):
-                self._drop(file, error)
-
-    def _drop(self, file: _File, error: ImageError) -> None:
-        self.came[file.number] = error
-        self._left.remove(file)
-        self._parts.discard(file.part)
+                self.came[file.number] = error
+                self._left.remove(file)
+                self._parts.discard(file.part)
