@@ -28,9 +28,7 @@ from batchgen.recovery import goes_on
 from batchgen.retry import Backoff, RetryRule
 from batchgen.standing import Standing
 from batchgen.stop import NO_KEY, Cause, FailureGuard, Stop
-from batchgen.todo import Todo
-from batchgen.worker import (
-    NEW_REQUEST_S,
+from batchgen.submission import (
     Accepted,
     Barred,
     Rejected,
@@ -38,8 +36,9 @@ from batchgen.worker import (
     Submission,
     Uncertain,
     Withheld,
-    Worker,
 )
+from batchgen.todo import Todo
+from batchgen.worker import NEW_REQUEST_S, Worker
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 import aiohttp
@@ -39,6 +39,7 @@ from batchgen.reply import (
     Result,
     Status,
 )
+from batchgen.request_address import RequestAddresses
 from batchgen.retry import parse_retry_after
 from batchgen.service import Service
 from batchgen.version import USER_AGENT
@@ -75,12 +76,6 @@ _POST_HEADERS: Mapping[str, str] = MappingProxyType(
 # Made once: `json.dumps` makes one for each text that is not written in its own way.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
-# A path of these has nothing in it that would have to be quoted.
-_UNQUOTED = re.compile(r"[A-Za-z0-9_/.~-]+")
-
-# Namespaces whose applications have one more part in their path.
-NAMESPACES = frozenset({"workflows", "comfy"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
@@ -114,8 +109,7 @@ class QueueClient:
         self.service = service
         self._now = now
         self._limits = timeouts or Timeouts()
-        self._base = URL(service.queue_url)
-        self._path = self._base.raw_path.rstrip("/")
+        self._addresses = RequestAddresses(service.queue_url)
         self._posts: aiohttp.ClientSession
         self._reads: aiohttp.ClientSession
 
@@ -217,7 +211,7 @@ class QueueClient:
             ReadError: The service gave no answer.
         """
         request = Request(request_id=str(uuid4()))
-        answer = await self._read("GET", self._url(endpoint, request, "", "/status"))
+        answer = await self._read("GET", self._addresses.of(endpoint, request, "", "/status"))
         return answer.sent_at
 
     def _session(
@@ -245,31 +239,15 @@ class QueueClient:
             requote_redirect_url=False,
         )
 
-    def _url(self, endpoint: str, request: Request, given: str, suffix: str) -> URL:
-        """Return where to ask: the path that the service gave, on the host that we were given."""
-        base = self.service.queue_url
-        if given.startswith(base):
-            rest = given[len(base) :]
-            if _is_tidy(rest) and request.request_id in rest.split("/"):
-                # Ours to the letter, as it is as a rule: nothing has to be taken apart.
-                return self._base.with_path(self._path + rest, encoded=True)
-        if place := _place_of(request.request_id, given):
-            # Where the queue lies behind a path of its own, an answer may know of it or not.
-            known = place.startswith(f"{self._path}/")
-            url = base + (place.removeprefix(self._path) if known else place)
-            return URL(url, encoded=_is_tidy(place))
-        request_id = quote(request.request_id, safe="")
-        return URL(f"{base}/{quote(application_of(endpoint))}/requests/{request_id}{suffix}")
-
     async def _ask(
         self, endpoint: str, request: Request, given: str, suffix: str, *, method: str = "GET"
     ) -> Answer:
-        url = self._url(endpoint, request, given, suffix)
+        url = self._addresses.of(endpoint, request, given, suffix)
         answer = await self._read(method, url)
         if answer.http in _NOT_THERE or 300 <= answer.http < 400:
             # The address named a sub-path, under which no request lives (405), or was meant for
             # another host, where we do not go with the key: use our own.
-            own = self._url(endpoint, request, "", suffix)
+            own = self._addresses.of(endpoint, request, "", suffix)
             if url != own:
                 answer = await self._read(method, own)
         return answer
@@ -366,12 +344,6 @@ class QueueClient:
         return parse_retry_after(answer.headers.get("retry-after"), now=now)
 
 
-def application_of(endpoint: str) -> str:
-    """Return the part of an endpoint's id under which its requests live: owner and alias."""
-    parts = endpoint.strip("/").split("/")
-    return "/".join(parts[:3] if parts[0] in NAMESPACES else parts[:2])
-
-
 def encode_input(value: Mapping[str, Json]) -> bytes:
     """Return an input as the body of its POST."""
     return _ENCODER.encode(value).encode()
@@ -386,29 +358,6 @@ def _parse_accepted(answer: Answer) -> tuple[Request, int | None]:
     ahead = body.get("queue_position")
     urls = {name: _address(body.get(name)) for name in ("status_url", "response_url", "cancel_url")}
     return Request(request_id=request_id, **urls), _count(ahead)
-
-
-def _place_of(request_id: str, given: str) -> str:
-    """Return path and query of an address in an answer; `""` unless it names that request.
-
-    The path has to begin with a slash: behind a host's name anything else makes another host.
-    """
-    if not given:
-        return ""
-    try:
-        parts = urlsplit(given)
-    except ValueError:
-        return ""
-    if not request_id or not parts.path.startswith("/"):
-        return ""
-    if request_id not in parts.path.split("/"):
-        return ""
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def _is_tidy(path: str) -> bool:
-    """Say whether nothing in a path would have to be quoted, or left out (`/../`)."""
-    return path[:1] == "/" and _UNQUOTED.fullmatch(path) is not None and "/." not in path
 
 
 def _is_usable(request_id: str) -> bool:

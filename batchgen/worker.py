@@ -47,6 +47,15 @@ from batchgen.records import Records
 from batchgen.reply import Failure, Fetched, NotFound, NotReady, Status
 from batchgen.retry import Again, Backoff, again
 from batchgen.standing import Standing
+from batchgen.submission import (
+    Accepted,
+    Barred,
+    Rejected,
+    SlowDown,
+    Submission,
+    Uncertain,
+    Withheld,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -67,58 +76,6 @@ LOCKED_READS_S = 60.0
 WRONG_KEY_READS_S = 5.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The service took the attempt; its names are on record."""
-
-    request: Request
-    ahead: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlowDown:
-    """Nothing was accepted, for the time being; the attempt does not count."""
-
-    reason: str
-    retry_after_s: float | None = None
-    is_answer: bool = True
-
-    @property
-    def why(self) -> str:
-        """The reason in a word, for the progress line: `429`."""
-        return self.reason.partition(":")[0] if self.is_answer else "no connection"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """The service will never take this input."""
-
-    error_type: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Barred:
-    """The key, the account or the endpoint is at fault; the job stays left to do."""
-
-    error: AccountError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncertain:
-    """It may have been accepted; nobody can tell yet."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """It was not sent, because the run was stopped a moment before."""
-
-
-Submission = Accepted | SlowDown | Rejected | Barred | Uncertain | Failed | Withheld
 
 
 @dataclass(slots=True)

@@ -26,8 +26,9 @@ from batchgen.errors import (
     ThrottledError,
     UncertainError,
 )
-from batchgen.queue_client import QueueClient, application_of, encode_input
+from batchgen.queue_client import QueueClient, encode_input
 from batchgen.reply import Failure, Fetched, NotFound, NotReady, Status
+from batchgen.request_address import application_of
 from batchgen.service import Service
 
 BASE = "https://queue.fal.run"
