@@ -71,7 +71,6 @@ class Records:
         self.ledger = ledger
         self._columns = columns
         self.service = service
-        self._account = service.account
         self._now = now
 
     def time(self) -> str:
@@ -88,7 +87,7 @@ class Records:
             job,
             queue_url=self.service.queue_url,
             simulated=self.service.simulated,
-            account=self._account,
+            account=self.service.account,
         )
         detail[FRESH] = standing.next_fresh
         await self._append(
