@@ -260,7 +260,7 @@ def _assemble(
 def _gate(run: Parts) -> Gate:
     settings = run.settings
     return Gate(
-        window=Window(cap=settings.concurrency),
+        window=Window(cap=settings.concurrency, grew=run.course.wake),
         rate=Spacing(per_s=settings.rate.per_s if settings.rate else None),
         folder=run.batch.folder,
         until_at=_until_at(settings, run.clock.now()),

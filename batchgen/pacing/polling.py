@@ -124,7 +124,8 @@ class Watch:
         kind: What is known of its like.
         is_new: Whether this run has sent it: how long another took is not known.
         is_scout: Whether it is looked at often while little is known.
-        is_probe: Whether it is looked at soon after it was sent, to see whether it waits.
+        is_probe: Whether it is looked at soon after it was sent, to see whether it waits, and
+            again and again where little is known.
         ahead: Requests before it in the queue when it was last seen there; None: not said.
         seen_s: Its age when it was last seen unfinished, in seconds.
         queued_s: Its age when it was last seen in the queue; None: never.
@@ -154,6 +155,8 @@ class Watch:
         wait = self.began_s - self.seen_s
         if self.is_probe and not self.seen_s:
             due *= PROBED_AT
+        elif self.is_probe and self.running_s is None and self.kind.is_little_known:
+            due = min(due, 2.0 * self.seen_s)
         if wait > 0.0:
             due = min(due, self.seen_s + max(PART_OF_WAIT * wait, schedule.after(0.0)))
         return max(0.0, min(due, self.seen_s + SLOWEST_POLL_S) - age_s)
@@ -171,6 +174,7 @@ class Watch:
         if is_queued:
             self._saw_queued(age_s, ahead)
         elif self.running_s is None:
+            self._saw_begun(age_s)
             self.running_s = age_s
             self.began_s = min(self.began_s, age_s)  # the queue may have moved faster
         self.seen_s = age_s
@@ -183,6 +187,8 @@ class Watch:
             age_s: Seconds since its submission.
             inference_s: How long it ran, where the service says so.
         """
+        if self.running_s is None:
+            self._saw_begun(age_s - (inference_s or 0.0))
         if not self.is_new:
             return
         after, by = self.seen_s, age_s
@@ -198,6 +204,11 @@ class Watch:
     def close(self) -> None:
         """Watch it no longer."""
         self.kind.open.pop(id(self), None)
+
+    def _saw_begun(self, by_s: float) -> None:
+        """Take note that it had begun by this age: whatever was before it has gone ahead."""
+        if self.ahead is not None and self.queued_s is not None:
+            self.polling.queue_went(places=self.ahead + 1, within_s=max(0.0, by_s - self.queued_s))
 
     def _saw_queued(self, age_s: float, ahead: int | None) -> None:
         if ahead is not None and self.ahead is not None and self.queued_s is not None:
@@ -264,6 +275,15 @@ class Polling:
         """Take note of by how many places a request came forward in so many seconds."""
         self._places = FADING * self._places + max(0, places)
         self._moving_s = FADING * self._moving_s + in_s
+
+    def queue_went(self, *, places: int, within_s: float) -> None:
+        """Take note that a request came forward by so many places in so many seconds, or fewer.
+
+        That is news only where it should have taken longer. Else a queue that was slow once, and
+        is looked at so much less often for it, would be taken for slow for ever.
+        """
+        if self.wait_s(places - 1) > within_s:
+            self.queue_moved(places=places, in_s=within_s)
 
     def wait_s(self, ahead: int | None) -> float:
         """Return how long a request should still wait with so many before it, in seconds."""

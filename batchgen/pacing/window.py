@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchgen.pacing.backlog import Backlog
@@ -40,6 +41,8 @@ class Window:
         open: Requests that are open now.
         allowed: The cap, less what refusals have taken off it.
         why: What made it smaller than the cap, in a word.
+        grew: Called where more may be open than before, by what was seen of those that are: whoever
+            waits for room looks again.
         backlog: What is known of the service's queue.
     """
 
@@ -48,7 +51,8 @@ class Window:
     backoff: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=60.0))
     allowed: int = 0
     why: str = "the service"
-    backlog: Backlog = field(default_factory=Backlog)
+    grew: Callable[[], None] = lambda: None
+    backlog: Backlog = field(init=False)
     _calm_at: float = 0.0
     _failures: int = 0
     _accepted: int = 0
@@ -60,8 +64,9 @@ class Window:
     _resting: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin with the whole cap."""
+        """Begin with the whole cap allowed."""
         self.allowed = self.cap
+        self.backlog = Backlog(cap=self.cap)
 
     @property
     def limit(self) -> int:
@@ -79,7 +84,9 @@ class Window:
         """What decides how large the window is, in a few words."""
         if self.limit == self.cap:
             return "the cap"
-        return f"slowed by {self.why}" if self.limit == self.allowed else "enough for the service"
+        if self.limit == self.allowed:
+            return f"slowed by {self.why}"
+        return "a slow start" if self.backlog.is_starting else "enough for the service"
 
     def has_room(self, now: float) -> bool:
         """Say whether one more request may be opened."""
@@ -140,8 +147,10 @@ class Window:
             request_id: The request.
             ahead: How many wait before it, if the answer says so.
         """
+        before = self.limit
         self.backlog.opened(request_id, ahead=ahead, open_=self.open)
         self._grow()
+        self._tell(before)
 
     def reopened(self, request_id: str) -> None:
         """Take note of a request that an earlier run has left open."""
@@ -153,11 +162,17 @@ class Window:
 
     def saw(self, request_id: str, *, is_queued: bool, ahead: int | None) -> None:
         """Take note of where an open request stands."""
+        before = self.limit
         self.backlog.saw(request_id, is_queued=is_queued, ahead=ahead, open_=self.open)
+        self._tell(before)
 
     def closed(self, request_id: str) -> None:
         """Take note that a request has ended, or is not watched any more."""
         self.backlog.closed(request_id)
+
+    def _tell(self, before: int) -> None:
+        if self.limit > before:
+            self.grew()
 
     def _grow(self) -> None:
         self._failures = self._refused_in_a_row = 0

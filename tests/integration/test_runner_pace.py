@@ -34,6 +34,18 @@ async def test_never_more_requests_are_open_than_the_cap(tonight: Night, cap: in
     assert tonight.queue.most_open == cap
 
 
+async def test_the_next_is_sent_as_soon_as_the_service_shows_that_it_runs_more(
+    tmp_path: Path,
+) -> None:
+    async with night(tmp_path, seconds=30.0, speed=20.0) as tonight:
+        report = await tonight.run(shots(14), concurrency=14)
+        states = [row["state"] for row in tonight.journal]
+
+    assert report.exit_code == 0
+    # All are sent before the first has ended, and not when it has.
+    assert states[: states.index("completed")].count("submitted") == 14
+
+
 @pytest.mark.parametrize(
     "fault",
     [

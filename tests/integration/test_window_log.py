@@ -22,6 +22,7 @@ def test_a_notable_change_is_a_line_and_a_small_one_is_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     window = Window(cap=40)
+    window.backlog.start.is_over = True
     log = WindowLog(window=window)
     with caplog.at_level(logging.INFO, "batchgen"):
         for step, allowed in enumerate((40, 39, 20, 21, 40)):
@@ -37,6 +38,7 @@ def test_a_notable_change_is_a_line_and_a_small_one_is_none(
 
 def test_a_window_that_swings_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     window = Window(cap=40)
+    window.backlog.start.is_over = True
     log = WindowLog(window=window)
     with caplog.at_level(logging.INFO, "batchgen"):
         for step in range(100):

@@ -59,6 +59,7 @@ class Service:
         tells: Whether a status says how many are before a request.
         answers_tell: Whether the answer to a submission says so.
         has_queue: Whether a status tells queued from running.
+        tells_time: Whether a status tells how long a request ran that has ended.
     """
 
     draw: Draw
@@ -71,6 +72,7 @@ class Service:
     tells: bool = True
     answers_tell: bool = False
     has_queue: bool = True
+    tells_time: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

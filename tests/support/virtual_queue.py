@@ -92,6 +92,7 @@ class VirtualNight:
     def run(self) -> VirtualNight:
         """Let the night pass."""
         self.window = Window(cap=self.cap)
+        self.window.backlog.start.is_over = self.is_fixed
         self.line = Line(service=self.service, count_from=self.settle_s)
         self._dice.seed(self.seed)
         self._jobs.extend(self.service.draw(self._dice, number) for number in range(self.jobs))
@@ -138,7 +139,8 @@ class VirtualNight:
         if delay > 1e-9:
             self._later(now + min(delay, watch.patience_s(age)), followed)
         elif request.ends_at <= now:
-            watch.done(age)
+            told = request.seconds if self.service.tells_time else None
+            watch.done(age, inference_s=told)
             watch.close()
             self.window.saw(name, is_queued=False, ahead=None)
             self.window.closed(name)

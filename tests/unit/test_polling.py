@@ -375,6 +375,46 @@ def test_how_fast_the_queue_moves_is_learned() -> None:
     assert polling.watch(ahead=10_000).delay_s(0.0) == SLOWEST_POLL_S
 
 
+@pytest.mark.parametrize("seen_running", [True, False], ids=["seen running", "seen at its end"])
+def test_a_queue_that_was_slow_once_is_not_taken_for_slow_for_ever(seen_running: bool) -> None:
+    polling = learned(*[2.0] * 20)
+    slow = polling.watch(ahead=30)
+    slow.saw(4.0, is_queued=True, ahead=28)
+    before = polling.wait_s(40)
+
+    for _ in range(20):
+        watch = polling.watch(ahead=40)
+        if seen_running:
+            watch.saw(4.0)
+        watch.done(6.0, inference_s=2.0)
+        watch.close()
+
+    assert before > 60.0
+    assert polling.wait_s(40) < 8.0
+
+
+def test_what_began_no_sooner_than_expected_says_nothing_of_the_queue() -> None:
+    polling = learned(*[2.0] * 20)
+    polling.watch(ahead=30).saw(4.0, is_queued=True, ahead=28)
+    before = polling.wait_s(9)
+
+    polling.watch(ahead=9).saw(before + 30.0)
+
+    assert polling.wait_s(9) == before
+
+
+def test_where_little_is_known_a_probe_is_looked_at_until_it_runs() -> None:
+    watch = Polling().watch(is_probe=True)
+
+    looks, age = 0, watch.delay_s(0.0)
+    while age < 2.0:
+        looks += 1
+        watch.saw(age, is_queued=True)
+        age += watch.delay_s(age)
+
+    assert looks >= 4
+
+
 def test_a_wait_in_the_queue_is_not_taken_for_running() -> None:
     polling = Polling()
     for _ in range(40):
@@ -419,7 +459,8 @@ def test_a_night_is_near_the_best_that_is_possible_and_nobody_told_it_the_times(
     normal = NormalDist(math.log(4.0), spread)
     best = frontier(lambda age: normal.cdf(math.log(age)) if age > 0 else 0.0, usual_s=4.0)
 
-    night = VirtualNight(service=Service(draw=lognormal(4.0, spread)), seed=seed).run()
+    service = Service(draw=lognormal(4.0, spread))
+    night = VirtualNight(service=service, seed=seed, is_fixed=True).run()
 
     assert 1.5 <= night.looks <= 4.0
     assert night.delay_s <= 1.3 * delay_at(best, night.looks)
