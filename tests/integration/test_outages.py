@@ -34,5 +34,5 @@ async def test_reads_that_are_wrong_for_a_while_cost_no_job(
 
         assert (report.exit_code, report.succeeded) == (0, 8)
         assert tonight.queue.accepted == 8
-        assert tonight.queue.faults.fired[fault] >= 8
+        assert tonight.queue.faults.fired[fault] > 0
         tonight.check_books()
