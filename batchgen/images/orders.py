@@ -19,8 +19,11 @@ from batchgen.errors import ImageError, StorageError
 from batchgen.images.saved import SavedImage
 from batchgen.job import Json
 
-# What is said before anything else, by the process that takes orders.
+# What the process that takes orders says before anything else, and then now and then, so often in
+# seconds: whoever gives orders knows that it is still there.
 READY: Sequence[Json] = (0, "ready")
+ALIVE: Sequence[Json] = (0, "alive")
+PULSE_S = 5.0
 
 
 class Order(NamedTuple):

@@ -139,8 +139,11 @@ class Parts:
         """
         folder = self._folder / PARTS_FOLDER
         with _disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = _open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                handle = _open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                folder.mkdir(parents=True, exist_ok=True)
+                handle = _open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             yield handle
         finally:
@@ -164,6 +167,11 @@ class Parts:
                 path.unlink()
         self.remove_folder()
         return len(left)
+
+    def remove_parts_of(self, process: int) -> None:
+        """Remove what a process has left that has ended; what cannot be is left to the next run."""
+        for part in (self._folder / PARTS_FOLDER).glob(f"{process}-*"):
+            self.discard(part)
 
     def remove_folder(self) -> None:
         """Remove the parts' folder, if it is there and empty."""

@@ -26,7 +26,7 @@ from typing import IO
 
 from batchgen.errors import ImageError
 from batchgen.images.line import Line
-from batchgen.images.orders import READY, Order, parse_outcome
+from batchgen.images.orders import PULSE_S, READY, Order, parse_outcome
 from batchgen.images.saved import SavedImage
 from batchgen.job import Json
 
@@ -36,10 +36,13 @@ logger = logging.getLogger(__name__)
 FAST_IMAGES = 100
 FAST_S = 1.0
 
-# How long it may take to end, in seconds.
-END_S = 10.0
+# After so many pulses without a sign of life it is given up.
+SILENT_PULSES = 3
 
-# What it has no use for.
+# How long it may take to end, in seconds.
+END_S = 5.0
+
+# The key must not be in its environment.
 KEY_VARIABLES = frozenset({"FAL_KEY", "FAL_KEY_ID", "FAL_KEY_SECRET"})
 
 # So much of what it complained of is logged, in characters.
@@ -64,6 +67,7 @@ class ImageProcess:
         loopback: bool,
         monotonic: Callable[[], float] = time.monotonic,
         fast_images: int = FAST_IMAGES,
+        pulse_s: float = 2 * PULSE_S,
         program: str = "batchgen.images.process_main",
     ) -> None:
         """Keep what is needed to start it.
@@ -73,6 +77,7 @@ class ImageProcess:
             loopback: As `ImageStore` has it.
             monotonic: A clock that never goes back, in seconds.
             fast_images: So many images within `FAST_S` are fast.
+            pulse_s: So often something has to be heard of it, in seconds.
             program: The module that it runs.
         """
         self.pid: int | None = None
@@ -81,12 +86,15 @@ class ImageProcess:
         self._arguments = [str(folder.absolute()), *(["--loopback"] if loopback else [])]
         self._monotonic = monotonic
         self._fast_images = fast_images
+        self._pulse_s = pulse_s
         self._noted = 0
         self._noted_at = monotonic()
         self._life: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._is_closing = False
-        self._line = Line(heard=self._hear, lost=self._end)
+        self._is_ready = False
+        self._was_heard = False
+        self._line = Line(heard=self._hear, lost=self._hand_back)
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[SavedImage | None]] = {}
 
@@ -111,7 +119,7 @@ class ImageProcess:
     async def close(self) -> None:
         """Have it end, and return when it has; what it has in hand is given up."""
         self._is_closing = True
-        self._end()
+        self._hand_back()
         if self._life is not None:
             # Whoever is cancelled while waiting must not cancel it.
             await asyncio.wait([self._life])
@@ -128,20 +136,21 @@ class ImageProcess:
 
     async def _live(self) -> None:
         """Start the process and see it to its end."""
-        with TemporaryFile("w+", errors="replace") as complaints:
-            try:
+        try:
+            with TemporaryFile("w+", errors="replace") as complaints:
                 code = await self._run(complaints)
-            except OSError as error:
-                logger.warning("no process for images could be started: %s", error)
-                return
-            if not self._is_closing:
                 complaints.seek(0)
                 said = complaints.read()[-COMPLAINT:].strip()
-                logger.warning(
-                    "the process for images has ended (%d): they are stored by this one again%s",
-                    code,
-                    f"\n{said}" if said else "",
-                )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on without it
+            self._hand_back()
+            logger.warning("no process for images could be started: %s", error)
+            return
+        if not self._is_closing:
+            logger.warning(
+                "the process for images has ended (%d): they are stored by this one again", code
+            )
+        if said:
+            logger.warning("the process for images said:\n%s", said)
 
     async def _run(self, complaints: IO[str]) -> int:
         """Start the process, be connected with it until that ends, and return its exit code."""
@@ -152,16 +161,31 @@ class ImageProcess:
                 process = await self._start(theirs, complaints)
             self.pid = process.pid
             await asyncio.get_running_loop().create_connection(lambda: self._line, sock=ours)
-            await self._over.wait()
+            is_useless = await self._listen()
+            self._hand_back()
             self._line.close()
-            return await _end_of(process)
+            # One that has not begun, or is not heard any more, has nothing to bring to an end.
+            return await _exit_code_of(process, within_s=0.0 if is_useless else END_S)
+
+    async def _listen(self) -> bool:
+        """Return when the connection has ended: whether nobody is waited for at its other end."""
+        silent = 0
+        while silent < SILENT_PULSES:
+            self._was_heard = False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pulse_s):
+                    await self._over.wait()
+                return self._is_closing and not self._is_ready
+            # Counted in turns of this loop: a machine that slept, or stood still, has had none.
+            silent = 0 if self._was_heard or not self._is_ready else silent + 1
+        logger.warning("the process for images says nothing any more: it is ended")
+        return True
 
     async def _start(
         self, theirs: socket.socket, complaints: IO[str]
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            # What lies in the present folder must not be taken for a module.
-            *(sys.executable, "-P", "-m", self._program, str(theirs.fileno()), *self._arguments),
+            *(*_interpreter(), "-m", self._program, str(theirs.fileno()), *self._arguments),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -172,7 +196,9 @@ class ImageProcess:
         )
 
     def _hear(self, message: list[Json]) -> None:
+        self._was_heard = True
         if message == list(READY):
+            self._is_ready = True
             self.is_at_work = not self._over.is_set()
             logger.info("images come fast: a process of their own stores them (%d)", self.pid)
             return
@@ -186,7 +212,7 @@ class ImageProcess:
         else:
             came.set_result(outcome)
 
-    def _end(self) -> None:
+    def _hand_back(self) -> None:
         """Give no more orders; who waits for one that was given does it here."""
         self.is_at_work = False
         self._over.set()
@@ -195,10 +221,19 @@ class ImageProcess:
                 came.set_result(None)
 
 
-async def _end_of(process: asyncio.subprocess.Process) -> int:
+def _interpreter() -> list[str]:
+    """Return how Python is started, as much apart from its surroundings as here."""
+    if sys.flags.isolated:
+        return [sys.executable, "-I"]
+    # What lies in the present folder must not be taken for a module.
+    flags = {"-P": True, "-E": sys.flags.ignore_environment, "-s": sys.flags.no_user_site}
+    return [sys.executable, *(flag for flag, is_set in flags.items() if is_set)]
+
+
+async def _exit_code_of(process: asyncio.subprocess.Process, *, within_s: float) -> int:
     """Return with which code a process ended; one that does not end by itself is ended."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(END_S):
+        async with asyncio.timeout(within_s):
             return await process.wait()
     with suppress(ProcessLookupError):
         process.kill()

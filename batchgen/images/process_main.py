@@ -6,6 +6,7 @@ It is started by `ImageProcess` and ends when the connection to it does.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 from batchgen.errors import ImageError
 from batchgen.event_loop import collect_rarely, run_to_end
 from batchgen.images.line import Line
-from batchgen.images.orders import READY, Order, outcome_of
+from batchgen.images.orders import ALIVE, PULSE_S, READY, Order, outcome_of
 from batchgen.images.saved import SavedImage
 from batchgen.images.shared_sync import shared_sync
 from batchgen.images.store import ImageStore
 from batchgen.job import Json
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -44,7 +47,9 @@ async def _serve(orders: socket.socket, folder: Path, *, loopback: bool) -> None
         storekeeper.line = line
         await loop.create_connection(lambda: line, sock=orders)
         line.say(READY)
-        await over
+        while not over.done():
+            await asyncio.wait([over], timeout=PULSE_S)
+            line.say(ALIVE)
         await storekeeper.stop()
 
 
@@ -74,8 +79,9 @@ class _Storekeeper:
             came = await self._store.download(order.url, stem=order.stem, size_hint=order.size_hint)
         except ImageError as error:
             came = error
-        except Exception:  # noqa: BLE001 - a mistake of ours comes up where it can be told
-            came = None
+        except Exception:
+            # The run tries it once more by itself, and logs this when the process has ended.
+            logger.exception("%s could not be stored", order.stem)
         self.line.say(outcome_of(order.number, came))
 
 

@@ -12,7 +12,6 @@ Source:
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import sys
@@ -88,15 +87,19 @@ def _system_call() -> Callable[[int], None] | None:
     release = _RELEASE.match(os.uname().release) if sys.platform == "linux" else None
     if release is None or (int(release[1]), int(release[2])) < OLDEST_LINUX:
         return None
-    library = ctypes.CDLL(None, use_errno=True)
-    call = getattr(library, "syncfs", None)
-    if call is None:
+    try:
+        import ctypes  # noqa: PLC0415 - some builds of Python have none
+
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (ImportError, OSError, AttributeError):
         return None
 
     def sync(handle: int) -> None:
         if call(handle) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+        # ext4 without a journal writes names only after it has flushed the disk: once more.
+        os.fsync(handle)
 
     return sync
 

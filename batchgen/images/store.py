@@ -65,7 +65,8 @@ class ImageStore:
             tls: Which certificates to trust; the system's if None.
             sync: Makes a file descriptor durable; passed in so that tests can let it fail.
             shared: Makes many files of the folder durable at once; None where nothing does.
-            process: What takes over when images come fast; the store closes it.
+            process: What takes over when images come fast, with the limits, the reach and the
+                certificates that are usual; the store closes it.
         """
         allowed = reach or (LOOPBACK_REACH if loopback else PUBLIC_REACH)
         self._parts = Parts(folder, sync=sync)
@@ -89,6 +90,8 @@ class ImageStore:
     ) -> None:
         if self._process is not None:
             await self._process.close()
+            if self._process.pid is not None:
+                self._parts.remove_parts_of(self._process.pid)
         await self._web.close_sessions()
         # An image that is being written is written to its end; it takes a moment at most.
         await asyncio.to_thread(self._threads.shutdown)

@@ -49,7 +49,7 @@ def put_together(
     Raises:
         StorageError: The disk takes no files at all.
     """
-    group = _Group(files, parts)
+    group = _Files(files, parts)
     # Opened before anything is written: what goes wrong from then on is told to its syncs.
     with parts.opened() as folder:
         is_served = os.fstat(folder).st_dev == shared.device  # unless it is behind a link
@@ -58,7 +58,7 @@ def put_together(
     return group.came
 
 
-def _put_at_once(group: _Group, parts: Parts, sync: Callable[[], None]) -> bool:
+def _put_at_once(group: _Files, parts: Parts, sync: Callable[[], None]) -> bool:
     """Put a group with two syncs, and return whether these went well."""
     try:
         group.each(lambda file: parts.begin(file.part, file.data))
@@ -72,7 +72,7 @@ def _put_at_once(group: _Group, parts: Parts, sync: Callable[[], None]) -> bool:
     return True
 
 
-class _Group:
+class _Files:
     """Files that go through the same steps, as far as each of them gets.
 
     Attributes:

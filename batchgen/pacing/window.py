@@ -168,7 +168,9 @@ class Window:
 
     def closed(self, request_id: str) -> None:
         """Take note that a request has ended, or is not watched any more."""
+        before = self.limit
         self.backlog.closed(request_id)
+        self._tell(before)
 
     def _tell(self, before: int) -> None:
         if self.limit > before:

@@ -216,6 +216,101 @@ async def test_one_that_cannot_be_started_is_done_without_and_why_is_logged(
     assert caplog.text.count("has ended") == 1
 
 
+async def test_one_that_stands_still_is_given_up_and_what_it_had_in_hand_is_stored_here(
+    host: ImageHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = host.play("/a.png", answer(PNG))
+    process = ImageProcess(tmp_path, loopback=True, monotonic=stopped, fast_images=1, pulse_s=0.5)
+    async with ImageStore(tmp_path, loopback=True, process=process) as store:
+        await store.download(url, stem="images/first")
+        await until_at_work(process)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGSTOP)
+
+        saved = await store.download(url, stem=STEM)
+
+        assert (tmp_path / saved.file).read_bytes() == PNG
+        assert not process.is_at_work
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+    assert "says nothing any more" in caplog.text
+
+
+async def test_one_that_never_begins_holds_nobody_up_in_the_end(
+    host: ImageHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "sleeper.py").write_text("import time\ntime.sleep(3600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(modules))
+    process = ImageProcess(
+        tmp_path, loopback=True, monotonic=stopped, fast_images=1, program="sleeper"
+    )
+    async with asyncio.timeout(60.0):
+        async with ImageStore(tmp_path, loopback=True, process=process) as store:
+            await store.download(host.play("/a.png", answer(PNG)), stem=STEM)
+            while process.pid is None:
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+
+
+async def test_what_it_was_writing_when_it_was_killed_is_removed_by_the_same_run(
+    host: ImageHost, tmp_path: Path
+) -> None:
+    url = host.play("/a.png", answer(LARGE)[:-1000], Pause())
+    process = ImageProcess(tmp_path, loopback=True, monotonic=stopped, fast_images=1)
+    async with ImageStore(tmp_path, loopback=True, process=process) as store:
+        await store.download(host.play("/first.png", answer(PNG)), stem="images/first")
+        await until_at_work(process)
+        download = asyncio.create_task(store.download(url, stem=STEM))
+        async with asyncio.timeout(60.0):
+            while not parts_of(process.pid, tmp_path):
+                await asyncio.sleep(0.01)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        await until_gone(process)
+        assert parts_of(process.pid, tmp_path)
+        download.cancel()
+        await asyncio.gather(download, return_exceptions=True)
+
+    assert not (tmp_path / "images" / ".part").exists()
+
+
+# A process that may open no more files when it would start one.
+NO_FILES = """
+    import asyncio, logging, os, resource, sys
+    from pathlib import Path
+    from batchgen.images import ImageProcess
+
+    async def main(folder):
+        process = ImageProcess(folder, loopback=True, monotonic=lambda: 0.0, fast_images=1)
+        open_files = os.listdir("/proc/self/fd")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(open_files) - 1, 4096))
+        assert await process.download("http://127.0.0.1/", stem="a", size_hint=None) is None
+        await asyncio.sleep(0)
+        await process.close()
+
+    logging.basicConfig()
+    asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
+def test_where_no_file_can_be_opened_any_more_it_is_done_without(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", textwrap.dedent(NO_FILES), tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0
+    assert "no process for images could be started" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 async def test_a_store_that_is_closed_has_none_left(
     host: ImageHost, busy: ImageStore, process: ImageProcess, caplog: pytest.LogCaptureFixture
 ) -> None:

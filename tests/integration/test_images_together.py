@@ -231,6 +231,23 @@ def test_the_system_s_own_call_is_used_and_its_errors_are_told(tmp_path: Path) -
     assert all(isinstance(one, SavedImage) for one in came)
 
 
+# A Python that was built without the module that calls the system's library.
+NO_CTYPES = """
+import sys
+from pathlib import Path
+
+sys.modules["_ctypes"] = None
+import batchgen.launch
+from batchgen.images import shared_sync
+
+assert shared_sync(Path(sys.argv[1])) is None
+"""
+
+
+def test_a_python_that_cannot_call_the_system_s_library_has_no_shared_sync(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", NO_CTYPES, tmp_path], check=True)
+
+
 # -- as they come in ------------------------------------------------------------------------------
 
 
